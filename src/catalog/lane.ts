@@ -1,0 +1,56 @@
+/** An `issue` lane with everything resolved that a login needs: what `../shared/interface.md` calls `ssh:` in a catalog entry. */
+import type { Actor } from '../inventory/actor.ts';
+
+/** How a lane's `hosts` entry matches a proved name. `port` is set for `[host]:port`; a name with a port matches only a pattern with the same port. */
+export type HostPattern =
+  | {
+      readonly kind: 'exact';
+      readonly text: string;
+      readonly host: string;
+      readonly port: number | undefined;
+    }
+  | {
+      readonly kind: 'cidr';
+      readonly text: string;
+      readonly address: string;
+      readonly prefix: number;
+      readonly port: number | undefined;
+    }
+  | {
+      readonly kind: 'glob';
+      readonly text: string;
+      readonly host: string;
+      readonly literals: number;
+      readonly port: number | undefined;
+    };
+
+export interface Lane {
+  readonly id: string;
+  readonly title: string;
+  /** Where the lane was written: `file:line`. */
+  readonly source: string;
+  readonly hosts: readonly HostPattern[];
+  /** `SHA256:…` fingerprints of host keys that the lane covers whatever they are called. */
+  readonly hostKeys: readonly string[];
+  /** `SHA256:…` fingerprints of CAs whose host certificates prove their literal principals for this lane. */
+  readonly hostCa: readonly string[];
+  readonly actor: Actor;
+  /** Names that may be logged in as; `['*']` leaves it to sshd. */
+  readonly logins: readonly string[];
+  /** What the certificate asks for; a subset of the actor's. */
+  readonly principals: readonly string[];
+  readonly ttlSeconds: number;
+  /** OpenBao's SSH role. */
+  readonly role: string;
+  /** Extensions to ask for, or undefined for the role's defaults. */
+  readonly extensions: readonly string[] | undefined;
+  /** Critical options to ask for (`force-command`, `source-address`); merged over the role's by OpenBao's rules, or refused. */
+  readonly criticalOptions: Readonly<Record<string, string>>;
+  readonly upstream: 'hide' | 'after';
+  /** Names of hosts from which a forwarded agent may use the lane. */
+  readonly forwarded: readonly string[];
+  readonly unbound: boolean;
+  readonly reuseMs: number;
+  /** For the whole mint. */
+  readonly deadlineMs: number;
+}

@@ -1,0 +1,61 @@
+/** The configuration once it is parsed, resolved and checked; every path absolute, every duration in milliseconds. */
+import type { Lane } from '../catalog/lane.ts';
+import type { Actor, ActorType } from '../inventory/actor.ts';
+
+export interface TlsConfig {
+  /** PEM text of the CAs that sign OpenBao's certificate, or undefined for the system's. */
+  readonly ca: string | undefined;
+  readonly clientCert: string | undefined;
+  readonly clientKey: string | undefined;
+  readonly serverName: string | undefined;
+  readonly skipVerify: boolean;
+}
+
+export interface AuthConfig {
+  readonly method: 'token';
+  /** Names of environment variables that may hold the token, in order. */
+  readonly tokenEnv: readonly string[];
+  /** Absolute path of the token file that is read when no variable holds one. */
+  readonly tokenFile: string;
+}
+
+export interface OpenBaoConfig {
+  /** Base URLs without a trailing slash, in the order to try. */
+  readonly addresses: readonly string[];
+  readonly mount: string;
+  readonly namespace: string | undefined;
+  readonly roleMap: Readonly<Partial<Record<ActorType, string>>>;
+  readonly tls: TlsConfig;
+  /** Expected signers (`SHA256:…`); empty: learnt from the mount, then pinned in state_dir. */
+  readonly sshCa: readonly string[];
+  readonly keyId: 'none' | 'actor';
+  readonly auth: AuthConfig;
+}
+
+export interface AgentConfig {
+  /** Absolute path. */
+  readonly socket: string;
+  /** Absolute path of the agent behind this one, or undefined. */
+  readonly upstream: string | undefined;
+  readonly knownHosts: readonly string[];
+  /** Absolute paths, symbolic links resolved. */
+  readonly sshPrograms: readonly string[];
+  readonly directPeers: 'ssh' | 'any';
+  readonly tell: 'terminal' | 'none';
+  readonly notifyCommand: readonly string[];
+}
+
+export interface Config {
+  /** Where it was read from, or undefined when there is no file and everything comes from flags and environment. */
+  readonly file: string | undefined;
+  readonly actor: Actor | undefined;
+  readonly openbao: OpenBaoConfig;
+  readonly actors: ReadonlyMap<string, Actor>;
+  readonly lanes: readonly Lane[];
+  readonly stateDir: string;
+  readonly agent: AgentConfig;
+  /** Where each value came from, by dotted key: `flag`, `WARDEN_SOCKET`, `warden.yaml:12`, `BAO_ADDR`, `default`. */
+  readonly origin: ReadonlyMap<string, string>;
+  /** Things that are allowed but worth a line in `status` (`agent.direct_peers: any`, skip-verify…). */
+  readonly warnings: readonly string[];
+}

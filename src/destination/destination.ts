@@ -1,0 +1,28 @@
+/** What a verified binding resolves to: the host key and the names that it is proved to have, each with how. */
+
+/** One way in which a name was proved to belong to the bound host key. */
+export interface ProvedName {
+  /** As known_hosts writes it: `web1`, `10.0.0.7`, `[web1]:2222`; lower case. */
+  readonly name: string;
+  readonly how: 'known_hosts' | 'host_certificate' | 'host_key_pin';
+  /** `file:line` of the known_hosts line, or the lane's id. */
+  readonly source: string;
+}
+
+export interface Destination {
+  /** The whole blob that was bound: a plain key or a host certificate. */
+  readonly hostKey: Buffer;
+  /** `SHA256:…` of the plain key. */
+  readonly fingerprint: string;
+  readonly revoked: boolean;
+  /** Without duplicates; empty when the key is unknown. */
+  readonly names: readonly ProvedName[];
+}
+
+/** The caller's own words: what the ssh that connected was told, taken through the ssh_config that it reads. */
+export interface CallerWords {
+  /** Names under which that ssh may have looked the host up: known_hosts form, most likely first, lower case. */
+  readonly candidates: readonly string[];
+  /** The login name if the words or the configuration say one. */
+  readonly user: string | undefined;
+}

@@ -1,0 +1,113 @@
+/**
+ * Every failure that warden explains to a person: one class, a stable code, one sentence of what happened,
+ * one sentence of what to do. Codes are written to the trail and shown by `warden why`; they never change meaning.
+ */
+
+/** Exit codes of the command line (sysexits.h where it has one): `../shared/interface.md`, "Commands". */
+export const EXIT = {
+  ok: 0,
+  no: 1,
+  usage: 64,
+  data: 65,
+  unavailable: 69,
+  software: 70,
+  again: 75,
+  refused: 77,
+  config: 78,
+} as const;
+
+/** Each stable code, with the exit code that a command ends with when it is the reason. */
+export const ERROR_CODES = {
+  // input
+  usage: EXIT.usage,
+  malformed: EXIT.data,
+  bad_key: EXIT.data,
+  bad_certificate: EXIT.data,
+  limit_exceeded: EXIT.data,
+  // configuration
+  config_invalid: EXIT.config,
+  config_missing: EXIT.config,
+  config_permissions: EXIT.config,
+  socket_path: EXIT.config,
+  socket_in_use: EXIT.unavailable,
+  // destination and lane: why an agent minted nothing
+  no_binding: EXIT.refused,
+  bad_binding: EXIT.refused,
+  replayed_binding: EXIT.refused,
+  forwarded: EXIT.refused,
+  not_direct: EXIT.refused,
+  no_peer: EXIT.refused,
+  unknown_host_key: EXIT.refused,
+  revoked_host_key: EXIT.refused,
+  no_lane: EXIT.refused,
+  ambiguous_host_key: EXIT.refused,
+  actor_not_allowed: EXIT.refused,
+  rate_limited: EXIT.again,
+  // signing guard
+  sign_refused: EXIT.refused,
+  // OpenBao
+  no_token: EXIT.refused,
+  bao_unreachable: EXIT.unavailable,
+  bao_timeout: EXIT.unavailable,
+  bao_sealed: EXIT.unavailable,
+  bao_unavailable: EXIT.unavailable,
+  bao_paused: EXIT.again,
+  bao_denied: EXIT.refused,
+  bao_rate_limited: EXIT.again,
+  bao_bad_request: EXIT.refused,
+  bao_bad_answer: EXIT.unavailable,
+  // the certificate that came back
+  certificate_refused: EXIT.refused,
+  unexpected_ca: EXIT.refused,
+  // trail
+  trail_unwritable: EXIT.unavailable,
+  trail_locked: EXIT.again,
+  trail_tampered: EXIT.no,
+  // the daemon
+  not_running: EXIT.unavailable,
+  upstream_unavailable: EXIT.unavailable,
+  platform: EXIT.unavailable,
+  internal: EXIT.software,
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface ErrorDetail {
+  /** What the person can do about it; one sentence, no newline. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** An error with a stable `code`, a one-line `message` (what happened) and a `hint` (what to do). */
+export class WardenError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.name = 'WardenError';
+    this.code = code;
+    this.hint = detail.hint ?? '';
+  }
+
+  /** The exit code of a command that ends because of this error. */
+  get exit(): number {
+    return ERROR_CODES[this.code];
+  }
+}
+
+/** Any thrown thing as a WardenError; what is not one becomes `internal` (a defect, not a situation). */
+export function asWardenError(thrown: unknown): WardenError {
+  if (thrown instanceof WardenError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new WardenError('internal', message, {
+    cause: thrown,
+    hint: 'this is a defect in warden: please report it',
+  });
+}
+
+/** The system's error name (`ENOSPC`, `ECONNREFUSED`…) of a thrown thing, or an empty string. */
+export function errnoOf(thrown: unknown): string {
+  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string') return thrown.code;
+  return '';
+}
