@@ -1,0 +1,58 @@
+/**
+ * The few system calls that Node does not offer, through the foreign-function package koffi: peer credentials, flock,
+ * dumpable, core limit. Loaded at first use; a platform without koffi's prebuilt library has none of them.
+ */
+import { createRequire } from 'node:module';
+
+export interface Libc {
+  /** getsockopt(2); `value` is filled in place. Returns 0 or -1. */
+  getsockopt(fd: number, level: number, option: number, value: Buffer, length: [number]): number;
+  /** flock(2). Returns 0 or -1. */
+  flock(fd: number, operation: number): number;
+  /** prctl(2) with one argument. Returns -1 on failure. */
+  prctl(option: number, argument: number): number;
+  /** setrlimit(2); `limit` is `struct rlimit`, two unsigned longs. */
+  setrlimit(resource: number, limit: Buffer): number;
+  /** errno of the last call. */
+  errno(): number;
+}
+
+let loaded: Libc | undefined;
+let failure: unknown;
+
+function load(): Libc {
+  // require() and not import: the callers are synchronous, and the package must stay unloaded until one of them runs.
+  const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi');
+  const library = koffi.load(null);
+  const getsockopt = library.func('int getsockopt(int, int, int, _Out_ void*, _Inout_ uint32_t*)');
+  const flock = library.func('int flock(int, int)');
+  const prctl = library.func('int prctl(int, ulong, ulong, ulong, ulong)');
+  const setrlimit = library.func('int setrlimit(int, const void*)');
+  return {
+    getsockopt: (fd, level, option, value, length) => Number(getsockopt(fd, level, option, value, length)),
+    flock: (fd, operation) => Number(flock(fd, operation)),
+    prctl: (option, argument) => Number(prctl(option, argument, 0, 0, 0)),
+    setrlimit: (resource, limit) => Number(setrlimit(resource, limit)),
+    errno: () => koffi.errno(),
+  };
+}
+
+/** The C library, or undefined where koffi cannot be loaded (see `libcFailure`). */
+export function libc(): Libc | undefined {
+  if (loaded === undefined && failure === undefined) {
+    try {
+      loaded = load();
+    } catch (cause) {
+      failure = cause;
+    }
+  }
+  return loaded;
+}
+
+/** Why there is no C library: one line, or undefined when there is one. */
+export function libcFailure(): string | undefined {
+  libc();
+  if (failure === undefined) return undefined;
+  const text = failure instanceof Error ? failure.message : String(failure);
+  return text.split('\n', 1)[0];
+}
