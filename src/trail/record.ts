@@ -1,0 +1,199 @@
+/**
+ * A record of the trail: one UTF-8 JSON line. Two views of the same allow-list: `recordSchema` reads (strict, with limits),
+ * `encodeBody` writes (explicit and ordered, without the cost of a schema on the way of a login).
+ * `prev` is the SHA-256 of the bytes of the line before, its newline left out; 64 zeros in the first line.
+ * Codes are shaped like Teleport's (`TC000I`): a number for each event; I went well, W denied, E error.
+ * Left out: policy{} and accessor_hash come with the gate and the ways to log in; argv and environment never do.
+ */
+import { hash } from 'node:crypto';
+import { z } from 'zod';
+import { WardenError } from '../errors.ts';
+import { ACTOR_TYPES } from '../inventory/actor.ts';
+import { sanitizeLine } from '../system/sanitize.ts';
+import { refuseSecrets } from './secret-guard.ts';
+
+/** Longest line that is written or read, in bytes, without its newline. */
+export const MAX_LINE_BYTES = 64 * 1024;
+/** Longest single value, in UTF-16 units; `message` and option values have limits of their own. */
+const MAX_TEXT = 1024;
+const MAX_MESSAGE = 512;
+const MAX_OPTION_VALUE = 8192;
+const MAX_LIST = 64;
+
+/** The `prev` of a trail's first line. */
+export const NO_LINE_BEFORE = '0'.repeat(64);
+
+/** Every event that warden writes, with its number; the letter comes from the outcome. Numbers never change meaning. */
+export const EVENTS = {
+  'agent.start': 'W0001',
+  'agent.stop': 'W0002',
+  'cert.mint': 'W1001',
+  'cert.used': 'W1002',
+  /** A minted key that was dropped without having signed. */
+  'cert.expired': 'W1003',
+  /** A login that got no certificate, before anything was asked of OpenBao. */
+  'login.refused': 'W2001',
+  'sign.refused': 'W2002',
+  'trail.torn': 'W9001',
+} as const;
+export type EventName = keyof typeof EVENTS;
+
+const text = z.string().max(MAX_TEXT);
+const count = z.number().int().nonnegative();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const bodySchema = z.strictObject({
+  // Open on reading: a trail that a newer warden wrote to is not tampered with.
+  event: z
+    .string()
+    .regex(/^[a-z]+(\.[a-z_]+)+$/)
+    .max(64),
+  code: z.string().regex(/^W\d{4}[IWE]$/),
+  phase: z.enum(['intent', 'result', 'single']),
+  /** An intent has none yet. */
+  outcome: z.enum(['ok', 'denied', 'error']).optional(),
+  error_code: text.optional(),
+  /** Shared by an intent, its result and what became of the certificate. */
+  corr: text.optional(),
+  actor: z.strictObject({ type: z.enum(ACTOR_TYPES), id: text }).optional(),
+  /** The process that asked; `exe` is its program's path. */
+  caller: z.strictObject({ uid: count.optional(), pid: count.optional(), exe: text.optional() }).optional(),
+  host: text.optional(),
+  /** How the host's name was proved, or which part of warden asked. */
+  source: text.optional(),
+  /** The login name, where it is known. */
+  target: text.optional(),
+  lane: text.optional(),
+  cert: z
+    .strictObject({
+      /** Decimal, as sshd writes it. */
+      serial: z
+        .string()
+        .regex(/^\d{1,20}$/)
+        .optional(),
+      key_id: text.optional(),
+      /** `SHA256:…` of the public key. */
+      fp: text.optional(),
+      /** `SHA256:…` of the CA's key. */
+      ca_fp: text.optional(),
+      principals: z.array(text).max(MAX_LIST).readonly().optional(),
+      /** ISO 8601. */
+      valid_after: text.optional(),
+      valid_before: text.optional(),
+      /** Critical options and extensions; an extension's value is empty. */
+      options: z.record(text, z.string().max(MAX_OPTION_VALUE)).optional(),
+    })
+    .optional(),
+  bao: z
+    .strictObject({
+      request_id: text.optional(),
+      mount: text.optional(),
+      role: text.optional(),
+      address: text.optional(),
+    })
+    .optional(),
+  message: text.optional(),
+});
+
+/** A line of the trail as it is read: unknown fields, wrong types and overlong values are refused. */
+export const recordSchema = z.strictObject({
+  v: z.literal(1),
+  seq: z.number().int().positive(),
+  /** ULID. */
+  id: z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/),
+  /** ISO 8601, UTC, milliseconds. */
+  ts: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+  /** Nanoseconds of the boot's monotonic clock, decimal. */
+  mono_ns: z.string().regex(/^\d{1,20}$/),
+  boot_id: text,
+  ...bodySchema.shape,
+  prev: sha256,
+});
+export type TrailRecord = z.infer<typeof recordSchema>;
+
+/** What a caller says; the trail adds v, seq, id, ts, mono_ns, boot_id, code and prev. */
+export interface RecordInput extends Omit<z.infer<typeof bodySchema>, 'event' | 'code'> {
+  readonly event: EventName;
+}
+
+/** The stable code of an event with that outcome: `W1001I`, `W1001W`, `W1001E`. */
+export function codeOf(event: EventName, outcome: RecordInput['outcome']): string {
+  const letter = outcome === 'denied' ? 'W' : outcome === 'error' ? 'E' : 'I';
+  return EVENTS[event] + letter;
+}
+
+function tooLong(field: string, limit: number): WardenError {
+  return new WardenError('limit_exceeded', `a trail record's ${field} is longer than ${limit}`, {
+    hint: 'nothing was written; shorten the name that warden was given',
+  });
+}
+
+function bounded(value: string | undefined, field: string, limit: number = MAX_TEXT): string | undefined {
+  if (value !== undefined && value.length > limit) throw tooLong(field, limit);
+  return value;
+}
+
+function certOf(cert: NonNullable<RecordInput['cert']>): RecordInput['cert'] {
+  if (cert.principals !== undefined && cert.principals.length > MAX_LIST) {
+    throw tooLong('cert.principals', MAX_LIST);
+  }
+  for (const principal of cert.principals ?? []) bounded(principal, 'cert.principals');
+  for (const [name, value] of Object.entries(cert.options ?? {})) {
+    bounded(name, 'cert.options');
+    bounded(value, 'cert.options', MAX_OPTION_VALUE);
+  }
+  return {
+    serial: bounded(cert.serial, 'cert.serial', 20),
+    key_id: bounded(cert.key_id, 'cert.key_id'),
+    fp: bounded(cert.fp, 'cert.fp'),
+    ca_fp: bounded(cert.ca_fp, 'cert.ca_fp'),
+    principals: cert.principals,
+    valid_after: bounded(cert.valid_after, 'cert.valid_after'),
+    valid_before: bounded(cert.valid_before, 'cert.valid_before'),
+    options: cert.options,
+  };
+}
+
+/** `message` is for people: it is cut to size and made harmless, where an overlong name is refused. */
+function messageOf(message: string | undefined): string | undefined {
+  return message === undefined ? undefined : sanitizeLine(message).slice(0, MAX_MESSAGE);
+}
+
+/**
+ * The caller's part of a line: JSON members without the braces, in the order of notes "A record".
+ * Only the allow-listed fields are taken. Throws `limit_exceeded`, and `malformed` if a value looks like a secret.
+ */
+export function encodeBody(input: RecordInput): string {
+  const { actor, caller, cert, bao } = input;
+  const json = JSON.stringify({
+    event: input.event,
+    code: codeOf(input.event, input.outcome),
+    phase: input.phase,
+    outcome: input.outcome,
+    error_code: bounded(input.error_code, 'error_code'),
+    corr: bounded(input.corr, 'corr'),
+    actor: actor && { type: actor.type, id: bounded(actor.id, 'actor.id') },
+    caller: caller && { uid: caller.uid, pid: caller.pid, exe: bounded(caller.exe, 'caller.exe') },
+    host: bounded(input.host, 'host'),
+    source: bounded(input.source, 'source'),
+    target: bounded(input.target, 'target'),
+    lane: bounded(input.lane, 'lane'),
+    cert: cert && certOf(cert),
+    bao: bao && {
+      request_id: bounded(bao.request_id, 'bao.request_id'),
+      mount: bounded(bao.mount, 'bao.mount'),
+      role: bounded(bao.role, 'bao.role'),
+      address: bounded(bao.address, 'bao.address'),
+    },
+    message: messageOf(input.message),
+  });
+  // 512 bytes are more than the fields that the trail adds can take.
+  if (Buffer.byteLength(json) > MAX_LINE_BYTES - 512) throw tooLong('whole', MAX_LINE_BYTES);
+  refuseSecrets(json);
+  return json.slice(1, -1);
+}
+
+/** SHA-256 of a line without its newline, as `prev` of the next line has it: lower-case hex. */
+export function lineHash(line: string | Buffer): string {
+  return hash('sha256', line);
+}
