@@ -7,6 +7,8 @@ export interface ProvedName {
   readonly how: 'known_hosts' | 'host_certificate' | 'host_key_pin';
   /** `file:line` of the known_hosts line, or the lane's id. */
   readonly source: string;
+  /** Set where the proof is a lane's own (`host_keys`, `host_ca`): what one lane trusts proves nothing to another. */
+  readonly lane?: string;
 }
 
 export interface Destination {
