@@ -22,9 +22,9 @@ export const KINDS: readonly KeyKind[] = [
   'rsa3072',
 ];
 
-/** Runs ssh-keygen; its output, in UTC and without a locale. */
+/** Runs ssh-keygen; its output, without a locale and in this process's time zone. */
 export function keygen(args: readonly string[], input = ''): string {
-  const env = { ...process.env, TZ: 'UTC', LC_ALL: 'C' };
+  const env = { ...process.env, LC_ALL: 'C' };
   return execFileSync('ssh-keygen', args, { input, env, encoding: 'utf8', timeout: 20_000, stdio: 'pipe' });
 }
 
