@@ -1,7 +1,7 @@
 /** Reads a trail's records for views over it. What is not a record is left out and counted: verify says what is wrong with it. */
 import { join } from 'node:path';
 import { readLines } from './lines.ts';
-import { recordSchema, type TrailRecord } from './record.ts';
+import { parseRecord, type TrailRecord } from './record.ts';
 import { TRAIL_FILE } from './trail.ts';
 
 export interface ReadSummary {
@@ -30,18 +30,10 @@ export async function readRecords(
       // Parsing is what costs: a line that says it is older is not parsed.
       const time = claimedTime(bytes);
       if (time !== undefined && time < from) continue;
-      const record = ended && !overlong ? parseRecord(bytes) : undefined;
-      if (record === undefined) skipped += 1;
-      else if (record.ts >= from) visit(record);
+      const parsed = ended && !overlong ? parseRecord(bytes) : undefined;
+      if (parsed === undefined || 'reason' in parsed) skipped += 1;
+      else if (parsed.record.ts >= from) visit(parsed.record);
     }
   }
   return { skipped };
-}
-
-function parseRecord(bytes: Buffer): TrailRecord | undefined {
-  try {
-    return recordSchema.safeParse(JSON.parse(bytes.toString('utf8'))).data;
-  } catch {
-    return undefined;
-  }
 }

@@ -111,6 +111,20 @@ export const recordSchema = z.strictObject({
 });
 export type TrailRecord = z.infer<typeof recordSchema>;
 
+/** Parses a line without its newline: the record, or the reason why it is none. */
+export function parseRecord(bytes: Buffer): { readonly record: TrailRecord } | { readonly reason: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return { reason: 'it is not JSON' };
+  }
+  const parsed = recordSchema.safeParse(value);
+  if (parsed.success) return { record: parsed.data };
+  const issue = parsed.error.issues[0];
+  return { reason: `${issue?.path.join('.') || 'record'}: ${issue?.message ?? 'not valid'}` };
+}
+
 /** What a caller says; the trail adds v, seq, id, ts, mono_ns, boot_id, code and prev. */
 export interface RecordInput extends Omit<z.infer<typeof bodySchema>, 'event' | 'code'> {
   readonly event: EventName;

@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { type Line, readLines } from './lines.ts';
-import { lineHash, NO_LINE_BEFORE, recordSchema, type TrailRecord } from './record.ts';
+import { lineHash, NO_LINE_BEFORE, parseRecord, type TrailRecord } from './record.ts';
 import { TRAIL_FILE } from './trail.ts';
 
 /** Findings, warnings and orphans that are kept, of each; more are only counted. */
@@ -57,19 +57,6 @@ export interface Verification {
   readonly torn: { readonly line: number; readonly bytes: number } | undefined;
 }
 
-function parse(bytes: Buffer): { record: TrailRecord } | { reason: string } {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return { reason: 'it is not JSON' };
-  }
-  const parsed = recordSchema.safeParse(value);
-  if (parsed.success) return { record: parsed.data };
-  const issue = parsed.error.issues[0];
-  return { reason: `${issue?.path.join('.') || 'record'}: ${issue?.message ?? 'not valid'}` };
-}
-
 class Verifier {
   records = 0;
   seq = 0;
@@ -110,7 +97,7 @@ class Verifier {
       this.#problem(number, 'overlong', 'the line is longer than any that warden writes');
       return;
     }
-    const parsed = parse(bytes);
+    const parsed = parseRecord(bytes);
     if ('reason' in parsed) {
       this.#problem(number, 'not_a_record', `the line is not a record that warden writes: ${parsed.reason}`);
       return;

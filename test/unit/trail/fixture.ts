@@ -1,0 +1,54 @@
+/** What the trail's tests share: a directory that goes away, records, the raw lines of the file. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/system/clock.ts';
+import type { RecordInput } from '../../../src/trail/record.ts';
+import { openTrail, TRAIL_FILE } from '../../../src/trail/trail.ts';
+
+/** An audit directory that does not exist yet, inside a temporary one that is removed after the test. */
+export function auditDirectory(): string {
+  const base = mkdtempSync(join(tmpdir(), 'warden-trail-'));
+  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
+  return join(base, 'audit');
+}
+
+export function mint(corr: string, phase: 'intent' | 'result', more: Partial<RecordInput> = {}): RecordInput {
+  return {
+    event: 'cert.mint',
+    phase,
+    ...(phase === 'result' ? { outcome: 'ok' } : {}),
+    corr,
+    actor: { type: 'adm', id: 'adm-example' },
+    caller: { uid: 1000, pid: 4711, exe: '/usr/bin/ssh' },
+    host: 'web1.prod.example.com',
+    target: 'ops',
+    lane: 'prod-hosts',
+    ...more,
+  };
+}
+
+export const trailPath = (directory: string) => join(directory, TRAIL_FILE);
+
+/** The file's lines without their newlines. */
+export function rawLines(directory: string): string[] {
+  const text = readFileSync(trailPath(directory), 'utf8');
+  return text.split('\n').slice(0, -1);
+}
+
+export function writeLines(directory: string, lines: readonly string[]): void {
+  writeFileSync(trailPath(directory), lines.map((line) => `${line}\n`).join(''));
+}
+
+/** A closed trail of `count` intents, each with its result: `2 * count` lines. */
+export async function writtenTrail(count: number): Promise<string> {
+  const directory = auditDirectory();
+  const trail = await openTrail(directory, { clock: systemClock });
+  for (let i = 0; i < count; i += 1) {
+    await trail.append(mint(`corr-${i}`, 'intent'));
+    await trail.append(mint(`corr-${i}`, 'result'));
+  }
+  await trail.close();
+  return directory;
+}

@@ -1,0 +1,159 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { WardenError } from '../../../src/errors.ts';
+import { encodeBody, parseRecord, type RecordInput } from '../../../src/trail/record.ts';
+import { mint } from './fixture.ts';
+
+function parseBody(body: string) {
+  const line = `{"v":1,"seq":1,"id":"01JDABCDEFGHJKMNPQRSTVWXYZ","ts":"2026-11-23T18:00:00.000Z","mono_ns":"1","boot_id":"b",${body},"prev":"${'0'.repeat(64)}"}`;
+  return parseRecord(Buffer.from(line));
+}
+
+function codeThrownBy(run: () => unknown): string {
+  try {
+    run();
+  } catch (thrown) {
+    if (thrown instanceof WardenError) return thrown.code;
+    throw thrown;
+  }
+  return 'nothing thrown';
+}
+
+const name = fc.string({ unit: 'binary', maxLength: 60 }).filter((text) => !text.includes('__proto__'));
+const option = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+const anyInput: fc.Arbitrary<RecordInput> = fc.record({
+  event: fc.constantFrom('cert.mint', 'cert.used', 'login.refused', 'agent.start'),
+  phase: fc.constantFrom('intent', 'result', 'single'),
+  outcome: option(fc.constantFrom('ok', 'denied', 'error')),
+  error_code: option(name),
+  corr: option(name),
+  actor: option(fc.record({ type: fc.constantFrom('adm', 'agt', 'atm'), id: name })),
+  caller: option(fc.record({ uid: option(fc.nat()), pid: option(fc.nat()), exe: option(name) })),
+  host: option(name),
+  source: option(name),
+  target: option(name),
+  lane: option(name),
+  cert: option(
+    fc.record({
+      serial: option(fc.bigInt(0n, 2n ** 64n - 1n).map(String)),
+      key_id: option(name),
+      fp: option(name),
+      ca_fp: option(name),
+      principals: option(fc.array(name, { maxLength: 5 })),
+      valid_after: option(name),
+      valid_before: option(name),
+      options: option(fc.dictionary(name, name, { maxKeys: 4 })),
+    }),
+  ),
+  bao: option(
+    fc.record({ request_id: option(name), mount: option(name), role: option(name), address: option(name) }),
+  ),
+});
+
+describe('a record', () => {
+  it('is read as it was written, whatever the names hold, and stays one line', () => {
+    fc.assert(
+      fc.property(anyInput, (input) => {
+        const body = encodeBody(input);
+        expect(body).not.toContain('\n');
+        const parsed = parseBody(body);
+        if ('reason' in parsed) throw new Error(parsed.reason);
+        const { v, seq, id, ts, mono_ns, boot_id, prev, code, ...rest } = parsed.record;
+        // JSON has no undefined and no lone surrogates: compare what JSON keeps.
+        expect(rest).toEqual(JSON.parse(JSON.stringify(input)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it.each([
+    ['ok', 'W1001I'],
+    ['denied', 'W1001W'],
+    ['error', 'W1001E'],
+  ] as const)('with outcome %s has the code %s', (outcome, code) => {
+    expect(encodeBody(mint('c', 'result', { outcome }))).toContain(`"code":"${code}"`);
+  });
+
+  it('keeps only allow-listed fields, at every depth', () => {
+    const input = {
+      ...mint('c', 'result'),
+      argv: ['ssh', '-v'],
+      actor: { type: 'adm', id: 'adm-example', password: 'x' },
+      caller: { uid: 1, environment: { A: 'b' } },
+      cert: { serial: '1', private_key: 'y' },
+      bao: { role: 'r', token: 'z' },
+    } as const;
+    expect(encodeBody(input)).not.toMatch(/argv|password|environment|private_key|token/);
+  });
+
+  it('is refused on reading when it has an unknown field, a wrong type or a foreign version', () => {
+    const body = encodeBody(mint('c', 'result'));
+    expect(parseBody(body)).toHaveProperty('record');
+    expect(parseBody(`${body},"extra":1`)).toHaveProperty('reason');
+    expect(parseBody(body.replace('"host":"web1.prod.example.com"', '"host":5'))).toHaveProperty('reason');
+    expect(parseBody(body.replace('"uid":1000', '"uid":-1'))).toHaveProperty('reason');
+    expect(parseBody(`${body},"v":2`)).toHaveProperty('reason');
+  });
+
+  it('is refused on writing when a value is too long; only the message is cut', () => {
+    const long = 'x'.repeat(2000);
+    for (const more of [
+      { host: long },
+      { target: long },
+      { cert: { key_id: long } },
+      { cert: { principals: Array.from({ length: 65 }, (_, i) => `p${i}`) } },
+      { cert: { options: { 'force-command': 'x'.repeat(9000) } } },
+      {
+        cert: {
+          options: Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`o${i}`, 'x'.repeat(8000)])),
+        },
+      },
+    ]) {
+      expect(codeThrownBy(() => encodeBody(mint('c', 'result', more)))).toBe('limit_exceeded');
+    }
+    const body = encodeBody(mint('c', 'result', { message: `\u001b[31m${long}` }));
+    expect(body.length).toBeLessThan(1200);
+    expect(body).not.toContain('\\u001b');
+  });
+});
+
+describe('the secret guard', () => {
+  const secrets = [
+    `hvs.${'CAESIJ0abc'.repeat(3)}`,
+    `hvb.${'AAAAAQabcd'.repeat(3)}`,
+    's.AbCdEfGhIjKlMnOpQrStUvWx',
+    'b.AAAAAQJabcdefghijklmnopqrstuv',
+    `ghp_${'a1B2'.repeat(9)}`,
+    `github_pat_${'a1B2'.repeat(9)}`,
+    'AKIAIOSFODNN7EXAMPLE',
+    'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc',
+    '-----BEGIN OPENSSH PRIVATE KEY-----',
+  ];
+
+  it.each(secrets)('refuses %s wherever it stands, and does not repeat it', (secret) => {
+    for (const more of [
+      { host: secret },
+      { message: `OpenBao said: ${secret} is bad` },
+      { cert: { principals: ['ops', secret] } },
+      { cert: { options: { 'force-command': `deploy --token=${secret}` } } },
+      { bao: { address: `https://x/?t=${secret}` } },
+    ]) {
+      const write = () => encodeBody(mint('c', 'result', more));
+      expect(codeThrownBy(write)).toBe('malformed');
+      expect(write).not.toThrow(secret.slice(0, 12));
+    }
+  });
+
+  it.each([
+    's.example.com',
+    's.abcdefghijklmnopqrstuvwxyz.example.com',
+    'hvs.example.com',
+    'b.web-1.internal',
+    'SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8',
+    'vault-token-5f1a8d-ed25519',
+    '[web1]:2222',
+    'web1s.AbCd',
+  ])('lets the harmless %s pass', (host) => {
+    expect(encodeBody(mint('c', 'result', { host }))).toContain(host);
+  });
+});

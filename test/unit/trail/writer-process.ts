@@ -1,0 +1,24 @@
+/**
+ * A process that appends, for tests that need a real second one: `writer DIRECTORY NAME COUNT PARALLEL FILLER_BYTES`.
+ * Each acknowledged record's corr is printed, unbuffered, after its append resolved.
+ */
+import { writeSync } from 'node:fs';
+import { systemClock } from '../../../src/system/clock.ts';
+import { openTrail } from '../../../src/trail/trail.ts';
+
+const [directory = '', name = '', count = '0', parallel = '1', filler = '0'] = process.argv.slice(2);
+const trail = await openTrail(directory, { clock: systemClock });
+const options = { filler: 'x'.repeat(Number(filler)) };
+let next = 0;
+
+async function work(): Promise<void> {
+  while (next < Number(count)) {
+    next += 1;
+    const corr = `${name}-${next}`;
+    await trail.append({ event: 'cert.mint', phase: 'intent', corr, cert: { options } });
+    writeSync(1, `${corr}\n`);
+  }
+}
+
+await Promise.all(Array.from({ length: Number(parallel) }, work));
+await trail.close();
