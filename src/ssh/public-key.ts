@@ -100,6 +100,11 @@ const FIELDS: ReadonlyMap<string, (reader: Reader) => KeyFields> = new Map([
   ['sk-ecdsa-sha2-nistp256@openssh.com', (reader) => withApplication(ecdsaFields(reader, P256), reader)],
 ]);
 
+/** Whether a type is one of the plain key types that `parsePublicKey` reads. */
+export function isKeyType(type: string): boolean {
+  return FIELDS.has(type);
+}
+
 /** Reads the fields after the type of a key or certificate. Throws WardenError `malformed`, or `bad_key` for a type that is not known. */
 export function readKeyFields(type: string, reader: Reader): KeyFields {
   const read = FIELDS.get(type);

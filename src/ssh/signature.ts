@@ -33,14 +33,6 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
 /** Fits RSA's 16384 bits. */
 const MAX_SIGNATURE = 2048;
 
-/** The signature algorithms that a plain key type can make, strongest first; empty for a type that is not known. */
-export function signatureAlgorithms(keyType: string): readonly string[] {
-  return [...SCHEMES]
-    .filter(([, scheme]) => scheme.keyType === keyType)
-    .map(([name]) => name)
-    .reverse();
-}
-
 /**
  * Whether `signature` (the whole SSH blob) is `key`'s over `data`, with an algorithm of the key's type and, where
  * `allowed` is given, one that it names. Never throws: whatever is malformed, unknown or not allowed is `false`.

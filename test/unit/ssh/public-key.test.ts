@@ -1,17 +1,18 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WardenError } from '../../../src/errors.ts';
 import { mpintBody } from '../../../src/ssh/mpint.ts';
 import {
   ed25519PublicBlob,
   fingerprint,
+  isKeyType,
   KEY_CACHE_LIMIT,
   MAX_LINE,
   parsePublicKey,
   parsePublicKeyLine,
 } from '../../../src/ssh/public-key.ts';
 import { Writer } from '../../../src/ssh/wire.ts';
+import { codeOf } from './code-of.ts';
 import { KeyDirectory, KINDS, keygen } from './keygen.ts';
 
 const dir = new KeyDirectory();
@@ -27,16 +28,6 @@ function blobOf(kind: string): Buffer {
 
 function rsaBlob(e: string, n: Buffer): Buffer {
   return new Writer().string('ssh-rsa').string(Buffer.from(e, 'hex')).string(n).done();
-}
-
-/** The WardenError's code, or what else happened. */
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return 'accepted';
-  } catch (thrown) {
-    return thrown instanceof WardenError ? thrown.code : `not a WardenError: ${String(thrown)}`;
-  }
 }
 
 describe('parsePublicKey', () => {
@@ -124,14 +115,16 @@ describe('parsePublicKey', () => {
     const compressed = Buffer.concat([Buffer.from([2]), point.subarray(1, 33)]);
     expect(codeOf(() => parsePublicKey(ec('nistp256', compressed)))).toBe('malformed');
     const short = new Writer().string('ssh-ed25519').string(Buffer.alloc(31)).done();
-    expect(codeOf(() => parsePublicKey(short))).toBe('malformed');
+    expect(() => parsePublicKey(short)).toThrow('malformed public key: an ed25519 key has 32 bytes, not 31');
   });
 
   it('refuses types that it does not know, certificates among them', () => {
     const bytes = Buffer.alloc(32, 1);
     for (const type of ['ssh-dss', 'ssh-ed448', 'ssh-ed25519-cert-v01@openssh.com', 'rsa-sha2-256', '']) {
       expect(codeOf(() => parsePublicKey(new Writer().string(type).string(bytes).done()))).toBe('bad_key');
+      expect(isKeyType(type)).toBe(false);
     }
+    expect(isKeyType('ssh-ed25519')).toBe(true);
   });
 
   it('never throws anything but a WardenError', () => {
