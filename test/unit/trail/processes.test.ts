@@ -1,7 +1,6 @@
 /** Real processes on one trail: two at once, and one that is killed at random moments. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,31 +28,40 @@ beforeAll(async () => {
     define: { 'import.meta.url': JSON.stringify(pathToFileURL(join(here, 'x.ts')).href) },
     logLevel: 'error',
   });
-  expect(createRequire(import.meta.url).resolve('koffi')).toContain('koffi');
 });
 afterAll(() => rmSync(place, { recursive: true, force: true }));
 
-/** Starts a writer; `acknowledged` fills as it prints, `ended` resolves to its exit code (null when it was killed). */
+/**
+ * Starts a writer. `ready`: its trail is open, and `go()` makes it begin; `begun`: a record was acknowledged.
+ * `acknowledged` fills as it prints; `ended` resolves to its exit code (null when it was killed).
+ */
 function start(directory: string, name: string, count: number, parallel: number, filler: number) {
   const child = spawn(
     process.execPath,
     [writer, directory, name, String(count), String(parallel), String(filler)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['pipe', 'pipe', 'inherit'] },
   );
-  const acknowledged: string[] = [];
+  const printed: string[] = [];
   let unfinished = '';
-  const first = new Promise<void>((resolve) => {
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (unfinished + text).split('\n');
-      unfinished = lines.pop() ?? '';
-      acknowledged.push(...lines);
-      resolve();
-    });
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (unfinished + text).split('\n');
+    unfinished = lines.pop() ?? '';
+    printed.push(...lines);
   });
   const ended = new Promise<number | null>((resolve) => {
     child.on('close', (code) => resolve(code));
   });
-  return { child, acknowledged, first, ended };
+  const hasPrinted = async (lines: number) => {
+    while (printed.length < lines && child.exitCode === null) await delay(1);
+  };
+  return {
+    child,
+    ended,
+    ready: () => hasPrinted(1),
+    go: () => child.stdin.end('go'),
+    begun: () => hasPrinted(2),
+    acknowledged: () => printed.slice(1),
+  };
 }
 
 const corrsOf = (directory: string) => rawLines(directory).map((line): unknown => JSON.parse(line).corr);
@@ -61,6 +69,8 @@ const corrsOf = (directory: string) => rawLines(directory).map((line): unknown =
 it('two processes that append at once keep one chain, and every record is in it once', async () => {
   const directory = auditDirectory();
   const writers = ['a', 'b'].map((name) => start(directory, name, 400, 4, 0));
+  for (const { ready } of writers) await ready();
+  for (const { go } of writers) go();
   expect(await Promise.all(writers.map(({ ended }) => ended))).toEqual([0, 0]);
   expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: 800, warnings: [] });
   const corrs = corrsOf(directory);
@@ -76,11 +86,13 @@ it('kill -9 at random moments loses no acknowledged record and leaves a chain th
   for (let round = 0; round < 10; round += 1) {
     // Long lines, many at once: large writes, so that some kills fall into the middle of one.
     const victim = start(directory, `round${round}`, 1_000_000, 100, 6000);
-    await victim.first;
+    await victim.ready();
+    victim.go();
+    await victim.begun();
     await delay(Math.random() * 60);
     victim.child.kill('SIGKILL');
     expect(await victim.ended).toBe(null);
-    acknowledged.push(...victim.acknowledged);
+    acknowledged.push(...victim.acknowledged());
     // Before anyone repairs it the trail verifies too: at most its last line is torn.
     const asLeft = await verifyTrail(directory);
     expect(asLeft.problems).toEqual([]);

@@ -1,7 +1,8 @@
 /**
  * A process that appends, for tests that need a real second one: `writer DIRECTORY NAME COUNT PARALLEL FILLER_BYTES`.
- * Each acknowledged record's corr is printed, unbuffered, after its append resolved.
+ * Prints `ready` when the trail is open and begins when something arrives on its standard input. Each acknowledged record's corr is printed, unbuffered, after its append resolved.
  */
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../../src/system/clock.ts';
 import { openTrail } from '../../../src/trail/trail.ts';
@@ -10,6 +11,10 @@ const [directory = '', name = '', count = '0', parallel = '1', filler = '0'] = p
 const trail = await openTrail(directory, { clock: systemClock });
 const options = { filler: 'x'.repeat(Number(filler)) };
 let next = 0;
+
+writeSync(1, 'ready\n');
+await once(process.stdin, 'data');
+process.stdin.destroy();
 
 async function work(): Promise<void> {
   while (next < Number(count)) {
