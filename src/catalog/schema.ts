@@ -1,0 +1,155 @@
+/**
+ * The schema of a catalog entry. The routing fields are ops-warden's and are only typed here, for entries that are not
+ * SSH lanes; an `ssh:` block is checked strictly, because it decides about certificates.
+ */
+import { z } from 'zod';
+import { durationText } from '../config/duration.ts';
+import { baoPath, fingerprint } from '../config/schema.ts';
+import { ACTOR_TYPES } from '../inventory/actor.ts';
+import { principalText } from '../inventory/load.ts';
+
+const text = z.string().max(4096, 'is longer than 4096 characters');
+const texts = z.array(text).max(256, 'has more than 256 entries');
+
+/** What ops-warden's entries may say; all but id and status optional. */
+const entryFields = {
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be letters, digits and . _ - (at most 128)')
+    .meta({ description: 'Unique in its layer; a later layer’s entry with the same id replaces this one.' }),
+  status: z
+    .enum(['active', 'draft', 'ready', 'retired'])
+    .meta({ description: 'Only `active` lanes are served.' }),
+  title: text.default('').meta({ description: 'For people.' }),
+  need_keywords: texts.optional().meta({ description: 'Words that find the entry.' }),
+  owner_repo: text.optional().meta({ description: 'Who owns it.' }),
+  subsystem: text.optional().meta({ description: 'Its part of the owner’s system.' }),
+  warden_executes: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Whether warden serves it itself; required for `ssh:`.' }),
+  wiki_ref: text.optional().meta({ description: 'The owner’s page: path#anchor.' }),
+  canon_ref: text.optional().meta({ description: 'The rule that it follows.' }),
+  reviewed: text.optional().meta({ description: 'Date, YYYY-MM-DD.' }),
+  steps: texts.optional().meta({ description: 'What a person does.' }),
+  cert_command: text.optional().meta({ description: 'The command of tools that want a certificate file.' }),
+  policy_ref: text.optional().meta({ description: 'The gate’s name for the need.' }),
+};
+
+/** Any entry: enough to know whether it is a lane; all else is kept as it is. */
+export const entrySchema = z.looseObject({ ...entryFields, ssh: z.unknown().optional() });
+
+export type Entry = z.output<typeof entrySchema>;
+
+/** A catalog file: entries are checked one by one. */
+export const catalogFileSchema = z.strictObject({
+  entries: z.array(z.unknown()).default([]),
+});
+
+const login = z
+  .string()
+  .regex(
+    /^(\*|[^\s*?,\p{C}]{1,128})$/u,
+    'must be a login name, without blanks, commas and wildcards, or "*"',
+  );
+
+const EXTENSIONS = [
+  'permit-X11-forwarding',
+  'permit-agent-forwarding',
+  'permit-port-forwarding',
+  'permit-pty',
+  'permit-user-rc',
+  'no-touch-required',
+];
+
+const extension = z
+  .string()
+  .refine(
+    (name) => EXTENSIONS.includes(name) || /^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$/.test(name),
+    `must be one of: ${EXTENSIONS.join(', ')}, or name@domain`,
+  );
+
+/** The `ssh:` block of a lane, as it is written. */
+export const sshSchema = z.strictObject({
+  hosts: z
+    .array(text)
+    .max(1024, 'has more than 1024 entries')
+    .default([])
+    .meta({ description: 'Names, networks (address/prefix) and globs, each also as [host]:port.' }),
+  host_keys: z
+    .array(fingerprint)
+    .max(256, 'has more than 256 entries')
+    .default([])
+    .meta({ description: 'Fingerprints of host keys that the lane covers whatever they are called.' }),
+  host_ca: z.array(fingerprint).max(16, 'has more than 16 entries').default([]).meta({
+    description: 'Fingerprints of CAs whose host certificates prove names, for this lane’s `hosts`.',
+  }),
+  actor: text.default('self').meta({ description: '`self` (warden.yaml’s `actor`), or an actor by name.' }),
+  actors: z
+    .array(z.enum(ACTOR_TYPES))
+    .min(1, 'must not be empty')
+    .optional()
+    .meta({ description: 'Which types may use the lane.', shown: 'all' }),
+  logins: z
+    .array(login)
+    .min(1, 'must not be empty')
+    .max(256, 'has more than 256 entries')
+    .meta({ description: 'Names that may be logged in as; `["*"]` leaves it to sshd.' }),
+  principals: z
+    .array(principalText)
+    .min(1, 'must not be empty')
+    .optional()
+    .meta({ description: 'What the certificate carries; some of the actor’s.', shown: 'the actor’s' }),
+  ttl: durationText
+    .optional()
+    .meta({ description: 'How long a certificate is valid; never above the actor’s cap.', shown: '2m' }),
+  role: baoPath
+    .optional()
+    .meta({ description: 'OpenBao’s SSH role.', shown: 'role_map of the actor’s type' }),
+  extensions: z
+    .array(extension)
+    .min(1, 'is empty, which OpenBao takes for the role’s defaults; leave it out')
+    .optional()
+    .meta({ description: 'What to ask for.', shown: 'the role’s' }),
+  critical_options: z
+    .strictObject({
+      'force-command': text
+        .min(1, 'must not be empty')
+        .optional()
+        .meta({ description: 'The only command that sshd runs.' }),
+      'source-address': text
+        .min(1, 'must not be empty')
+        .optional()
+        .meta({ description: 'Addresses and networks to log in from, comma-separated.' }),
+      'verify-required': z
+        .literal('', { error: 'must be an empty text: ""' })
+        .optional()
+        .meta({ description: 'Security keys must have verified their user.' }),
+    })
+    .optional()
+    .meta({ description: 'Merged over the role’s, or refused.', shown: '{}' }),
+  upstream: z
+    .enum(['hide', 'after'])
+    .default('hide')
+    .meta({ description: 'The other agent’s keys beside a certificate: hidden, or listed after it.' }),
+  forwarded: z
+    .union([z.literal('never'), texts], { error: 'must be never, or a list of hosts' })
+    .default('never')
+    .meta({ description: 'Hosts from which a forwarded agent may use the lane. Only `never` is built.' }),
+  unbound: z
+    .enum(['deny', 'allow'])
+    .default('deny')
+    .meta({ description: 'Clients without a bind. Only `deny` is built.' }),
+  reuse: durationText
+    .default('0s')
+    .meta({ description: 'How long one certificate serves several logins. Only `0s` is built.' }),
+  deadline: durationText.default('3s').meta({ description: 'For the whole mint; at most 60s.' }),
+});
+
+export type SshYaml = z.output<typeof sshSchema>;
+
+/** A lane's entry: nothing unknown in it. */
+export const laneEntrySchema = z.strictObject({
+  ...entryFields,
+  ssh: sshSchema.meta({ description: 'Makes the entry a lane.' }),
+});

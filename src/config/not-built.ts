@@ -1,0 +1,83 @@
+/**
+ * What the files may say by the specification, and warden does not do: refused, because a promise that is silently not
+ * kept is worse than an error. One entry goes when its feature comes.
+ */
+import type { Problem } from './problems.ts';
+import type { Path, YamlFile } from './yaml-file.ts';
+
+interface NotBuilt {
+  readonly path: Path;
+  /** Whether the value at `path` asks for what is not built. */
+  readonly asks: (value: unknown) => boolean;
+  readonly what: string;
+  readonly hint: string;
+}
+
+const nonEmpty = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
+
+/** In warden.yaml. */
+export const NOT_BUILT_IN_CONFIG: readonly NotBuilt[] = [
+  {
+    path: ['policy', 'enabled'],
+    asks: (value) => value === true,
+    what: 'the policy gate is not built yet',
+    hint: 'remove it, or write false: nothing would ask the gate',
+  },
+  {
+    path: ['audit', 'anchor_command'],
+    asks: nonEmpty,
+    what: 'sending checkpoints away is not built yet',
+    hint: 'remove it: copy state_dir/audit by other means',
+  },
+  {
+    path: ['agent', 'notify_command'],
+    asks: nonEmpty,
+    what: 'the notifier is not built yet',
+    hint: 'remove it: refusals are shown by warden why and on the terminal',
+  },
+  ...['openbao', 'vault'].map((block) => ({
+    path: [block, 'auth', 'method'],
+    asks: (value: unknown) => typeof value === 'string' && value !== 'token',
+    what: 'this way to log in is not built yet',
+    hint: 'use method: token, with BAO_TOKEN, VAULT_TOKEN or the token file',
+  })),
+];
+
+/** In the `ssh:` block of a lane. */
+export const NOT_BUILT_IN_LANE: readonly NotBuilt[] = [
+  {
+    path: ['unbound'],
+    asks: (value) => value === 'allow',
+    what: 'certificates for clients without a bind are not built yet',
+    hint: 'remove it: such clients get the upstream’s keys',
+  },
+  {
+    path: ['forwarded'],
+    asks: (value) =>
+      value !== undefined && value !== 'never' && !(Array.isArray(value) && value.length === 0),
+    what: 'lanes for forwarded agents are not built yet',
+    hint: 'write never: use ProxyJump (ssh -J) instead of a forwarded agent',
+  },
+  {
+    path: ['reuse'],
+    asks: (value) => value !== undefined && !/^0+(ms|s|m|h)$/.test(String(value)),
+    what: 'reusing a certificate is not built yet',
+    hint: 'write 0s: each login gets its own certificate',
+  },
+];
+
+/** What the part of `file` at `at` asks for that is not built. `data` is that part, unchecked. */
+export function findNotBuilt(file: YamlFile, list: readonly NotBuilt[], at: Path, data: unknown): Problem[] {
+  return list
+    .filter(({ path, asks }) => asks(valueAt(data, path)))
+    .map(({ path, what, hint }) => file.problem([...at, ...path], what, hint));
+}
+
+function valueAt(data: unknown, path: Path): unknown {
+  let value = data;
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = Object.entries(value).find(([key]) => key === step)?.[1];
+  }
+  return value;
+}

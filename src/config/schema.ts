@@ -1,0 +1,202 @@
+/**
+ * The schema of warden.yaml: every key that it may have, with its documentation and its default. docs/configuration.md
+ * is generated from it. The keys of ops-warden are accepted under the names it gave them (`vault:`, `token_env`,
+ * `ca_key`, `policy.flex_auth_url`…). What is accepted here but not built is refused by not-built.ts.
+ */
+import { z } from 'zod';
+
+/** What a key is when neither the command line, the environment nor the file says; load.ts applies them. */
+export const DEFAULTS = {
+  addr: 'https://127.0.0.1:8200',
+  mount: 'ssh',
+  key_id: 'none',
+  token_env: ['BAO_TOKEN', 'VAULT_TOKEN'],
+  token_file: '~/.vault-token',
+  known_hosts: ['~/.ssh/known_hosts', '~/.ssh/known_hosts2', '/etc/ssh/ssh_known_hosts'],
+  direct_peers: 'ssh',
+  tell: 'terminal',
+} as const;
+
+/** `text` and `shown` (the default, for people) go into docs/configuration.md. */
+function key<T extends z.ZodType>(schema: T, text: string, shown = ''): z.ZodOptional<T> {
+  return schema.optional().meta({ description: text, shown });
+}
+
+const words = z.string().min(1, 'must not be empty').max(4096, 'is longer than 4096 characters');
+const argv = z.array(words).max(64, 'has more than 64 words');
+const oneOrMore = z.union(
+  [words, z.array(words).min(1, 'must not be empty').max(16, 'has more than 16 entries')],
+  {
+    error: 'must be a text or a list of texts',
+  },
+);
+const variable = words.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the NAME of an environment variable');
+
+/** A key's or a CA's fingerprint as `ssh-keygen -l` prints it. */
+export const fingerprint = z
+  .string()
+  .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'must be a fingerprint SHA256:… as ssh-keygen -lf prints it');
+
+/** A role or mount of OpenBao: path segments without `.` and `..`. */
+export const baoPath = words.regex(
+  /^(?!\.\.?(\/|$))[\w.-]+(\/(?!\.\.?(\/|$))[\w.-]+)*$/,
+  'must be letters, digits, . _ - (and / between parts), without a leading or closing /',
+);
+
+const auth = z.strictObject({
+  method: key(
+    z.enum(['token', 'approle', 'jwt', 'oidc', 'userpass', 'cert', 'kubernetes']),
+    'How to log in to OpenBao. Only `token` is built.',
+    'token',
+  ),
+  token_env: key(
+    variable,
+    'The name of the environment variable that holds the token.',
+    'BAO_TOKEN, then VAULT_TOKEN',
+  ),
+  token_file: key(
+    words,
+    'Read when no variable holds a token. BAO_TOKEN_PATH and VAULT_TOKEN_PATH fill it.',
+    DEFAULTS.token_file,
+  ),
+});
+
+const openbao = z.strictObject({
+  addr: key(
+    oneOrMore,
+    'URL of OpenBao, or a list of them in the order to try. BAO_AGENT_ADDR, BAO_ADDR and their VAULT_ twins fill it.',
+    DEFAULTS.addr,
+  ),
+  insecure_http: key(
+    z.array(words).max(16),
+    'Hosts that may be reached over plain http, beside loopback.',
+    '[]',
+  ),
+  mount: key(baoPath, 'Where the SSH engine is mounted.', DEFAULTS.mount),
+  namespace: key(words, 'OpenBao namespace. BAO_NAMESPACE and VAULT_NAMESPACE fill it.'),
+  role_map: key(
+    z.strictObject({
+      adm: key(baoPath, 'Role for people.'),
+      agt: key(baoPath, 'Role for agent programs.'),
+      atm: key(baoPath, 'Role for automations.'),
+    }),
+    'Roles by actor type, for `warden sign`, `warden issue` and lanes without a role.',
+  ),
+  ca_cert: key(
+    words,
+    'PEM file with the CAs of OpenBao’s TLS certificate. BAO_CACERT and BAO_CACERT_BYTES (and VAULT_) fill it.',
+    'the system’s CAs',
+  ),
+  client_cert: key(words, 'PEM file with a TLS client certificate. BAO_CLIENT_CERT (VAULT_) fills it.'),
+  client_key: key(words, 'PEM file with its private key. BAO_CLIENT_KEY (VAULT_) fills it.'),
+  tls_server_name: key(
+    words,
+    'The name to expect in OpenBao’s TLS certificate. BAO_TLS_SERVER_NAME (VAULT_) fills it.',
+    'the address’s host',
+  ),
+  skip_verify: key(
+    z.boolean(),
+    'Accept any TLS certificate: the token goes to whoever answers. BAO_SKIP_VERIFY (VAULT_) fills it.',
+    'false',
+  ),
+  ssh_ca: key(
+    z.array(fingerprint).max(16),
+    'Fingerprints of the CAs that may sign certificates.',
+    'learnt from the mount, then pinned in state_dir',
+  ),
+  key_id: key(
+    z.enum(['none', 'actor']),
+    'What to ask for as the certificate’s key id: nothing (OpenBao names the token’s holder), or the actor’s name.',
+    DEFAULTS.key_id,
+  ),
+  auth: key(auth, 'How to log in.'),
+  token_env: key(variable, 'ops-warden’s place for `auth.token_env`.'),
+});
+
+const agent = z.strictObject({
+  socket: key(
+    words,
+    'The agent’s socket; relative to $XDG_RUNTIME_DIR/warden, else /run/user/UID/warden, else state_dir/run. Flag --socket and WARDEN_SOCKET win.',
+    'agent.sock',
+  ),
+  upstream: key(
+    words,
+    'The agent behind this one: `env` (the SSH_AUTH_SOCK that the daemon was started with), a path, or `none`. Flag --upstream and WARDEN_UPSTREAM win.',
+    'env',
+  ),
+  known_hosts: key(
+    z.array(words).max(64),
+    'Files that prove the names of host keys.',
+    DEFAULTS.known_hosts.join(', '),
+  ),
+  ssh_programs: key(
+    z.array(words).min(1, 'must not be empty').max(64),
+    'Programs whose first bind may count as direct.',
+    '/usr/bin/ssh and the ssh on PATH, resolved',
+  ),
+  direct_peers: key(
+    z.enum(['ssh', 'any']),
+    '`any`: the bind’s own flag alone decides whether it is direct. Weaker; for containers and load tests.',
+    DEFAULTS.direct_peers,
+  ),
+  tell: key(
+    z.enum(['terminal', 'none']),
+    'Where a refusal is told: one line on the caller’s terminal, or nowhere.',
+    DEFAULTS.tell,
+  ),
+  notify_command: key(argv, 'A program and its arguments for notifications. Not built.', '[]'),
+});
+
+const policy = z.strictObject({
+  enabled: key(z.boolean(), 'Ask a policy decision point before each certificate. Not built.', 'false'),
+  engine: key(z.enum(['flex-auth', 'authzen', 'opa']), 'Which dialect it speaks.', 'flex-auth'),
+  url: key(words, 'Where it answers.'),
+  flex_auth_url: key(words, 'ops-warden’s name for `url`.'),
+  fail_closed: key(z.boolean(), 'No answer is a denial.', 'true'),
+  tenant: key(words, 'Tenant in the question.'),
+  subject_env: key(variable, 'Name of the environment variable that names the subject.'),
+  system: key(words, 'System in the question.'),
+});
+
+const audit = z.strictObject({
+  anchor_command: key(
+    argv,
+    'A program and its arguments that gets each checkpoint on its input. Not built.',
+    '[]',
+  ),
+});
+
+/** warden.yaml as a whole. */
+export const wardenSchema = z.strictObject({
+  backend: key(
+    z.enum(['openbao', 'vault', 'local']),
+    '`vault` means the same as `openbao`. `local` (a CA key in a file) is refused: see `warden lab`.',
+    'openbao',
+  ),
+  actor: key(words, 'Who `actor: self` in a lane is: a name in inventory.yaml. WARDEN_ACTOR wins.'),
+  openbao: key(openbao, 'The signer.'),
+  vault: key(openbao, 'ops-warden’s name for `openbao`, with the same keys; a file has one of them.'),
+  inventory_path: key(
+    words,
+    'The inventory. WARDEN_INVENTORY_PATH wins.',
+    '$XDG_CONFIG_HOME/warden/inventory.yaml',
+  ),
+  catalog_path: key(
+    oneOrMore,
+    'Directory with lanes (`*.yaml`), or one file; a list is layers, the later over the earlier, all over the shipped catalog. WARDEN_CATALOG_PATH wins.',
+    '$XDG_CONFIG_HOME/warden/catalog',
+  ),
+  state_dir: key(
+    words,
+    'Where the trail and pinned CAs live. WARDEN_STATE_DIR wins.',
+    '~/.local/state/warden',
+  ),
+  ca_key: key(words, 'ops-warden’s CA key file, of `backend: local`. Accepted, never read.'),
+  agent: key(agent, 'The daemon.'),
+  policy: key(policy, 'The gate.'),
+  audit: key(audit, 'The trail.'),
+});
+
+export type WardenYaml = z.output<typeof wardenSchema>;
+export type OpenBaoYaml = NonNullable<WardenYaml['openbao']>;
+export type AgentYaml = NonNullable<WardenYaml['agent']>;
