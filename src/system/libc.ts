@@ -13,6 +13,8 @@ export interface Libc {
   prctl(option: number, argument: number): number;
   /** setrlimit(2); `limit` is `struct rlimit`, two unsigned longs. */
   setrlimit(resource: number, limit: Buffer): number;
+  /** setsid(2): a session of its own, away from the terminal. Returns -1 on failure. */
+  setsid(): number;
   /** errno of the last call. */
   errno(): number;
 }
@@ -28,11 +30,13 @@ function load(): Libc {
   const flock = library.func('int flock(int, int)');
   const prctl = library.func('int prctl(int, ulong, ulong, ulong, ulong)');
   const setrlimit = library.func('int setrlimit(int, const void*)');
+  const setsid = library.func('int setsid()');
   return {
     getsockopt: (fd, level, option, value, length) => Number(getsockopt(fd, level, option, value, length)),
     flock: (fd, operation) => Number(flock(fd, operation)),
     prctl: (option, argument) => Number(prctl(option, argument, 0, 0, 0)),
     setrlimit: (resource, limit) => Number(setrlimit(resource, limit)),
+    setsid: () => Number(setsid()),
     errno: () => koffi.errno(),
   };
 }

@@ -5,14 +5,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-
-const MAX_LINE = 400;
-
-/** Text that can't steer a terminal: control characters and anything outside printable Unicode become `?`. */
-export function sanitizeLine(text: string): string {
-  const safe = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
-  return safe.length > MAX_LINE ? `${safe.slice(0, MAX_LINE - 1)}…` : safe;
-}
+import { sanitizeLine } from './sanitize.ts';
 
 /**
  * Writes `warden: text` to the standard error of process `pid`. `allowPipe` is for callers that will see no other reason.

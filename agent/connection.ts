@@ -1,0 +1,71 @@
+/**
+ * One client's connection: bytes in, answers out, in order. What it may cost is bounded: requests that wait, bytes that wait to be
+ * read by the client, and nothing is read while either is full. A client that has closed its half still gets its answers.
+ */
+import type { Socket } from 'node:net';
+import type { Dispatcher } from './dispatch.ts';
+import { encodeFrame, FrameReader } from './protocol/frames.ts';
+
+/** Go's clients send up to 32 requests before they read. */
+const MAX_QUEUED = 64;
+/** A client that does not take its answers within this time is gone. */
+const DRAIN_DEADLINE_MS = 30_000;
+
+/** Serves `socket` (made with allowHalfOpen) until it closes. */
+export function serveConnection(socket: Socket, dispatcher: Dispatcher): void {
+  const frames = new FrameReader();
+  const queue: Buffer[] = [];
+  let working = false;
+  let ended = false;
+  let closed = false;
+
+  const close = () => {
+    if (closed) return;
+    closed = true;
+    queue.length = 0;
+    socket.destroy();
+    dispatcher.close();
+  };
+  const send = async (answer: Buffer) => {
+    if (closed || socket.write(encodeFrame(answer))) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(close, DRAIN_DEADLINE_MS);
+      const done = () => {
+        clearTimeout(timer);
+        socket.off('drain', done).off('close', done);
+        resolve();
+      };
+      socket.once('drain', done).once('close', done);
+    });
+  };
+  const work = async () => {
+    working = true;
+    for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
+      const answer = await dispatcher.answer(message);
+      await send(answer);
+      if (queue.length < MAX_QUEUED) socket.resume();
+    }
+    working = false;
+    // Answers are flushed before the other half is closed; a frame cut short gets none.
+    if (ended && !closed) socket.end(close);
+    // A mint may have ended after the client had gone.
+    if (closed) dispatcher.close();
+  };
+
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      queue.push(...frames.push(chunk));
+    } catch {
+      close();
+      return;
+    }
+    if (queue.length >= MAX_QUEUED) socket.pause();
+    if (!working && queue.length > 0) void work();
+  });
+  socket.on('end', () => {
+    ended = true;
+    if (!working) close();
+  });
+  socket.on('error', close);
+  socket.on('close', close);
+}

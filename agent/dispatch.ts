@@ -1,0 +1,166 @@
+/**
+ * What is done with each message of one connection (RFC 9987 section 3; OpenSSH's PROTOCOL.agent): the protocol's table of contents.
+ * Lists, signatures with minted keys, session-binds and, without an upstream, `query` are answered here; the rest is the upstream's.
+ */
+import { asWardenError, WardenError } from '../src/errors.ts';
+import type { PeerCredentials } from '../src/system/peer.ts';
+import type { MintedIdentity } from './keystore/minted-identity.ts';
+import {
+  EXTENSION_FAILURE,
+  encodeIdentities,
+  encodeQueryAnswer,
+  encodeSignResponse,
+  FAILURE,
+  type Identity,
+  isListRequest,
+  MESSAGE,
+  parseExtensionName,
+  parseSignRequest,
+  SESSION_BIND,
+  type SignRequest,
+  SUCCESS,
+} from './protocol/messages.ts';
+import type { Services } from './services.ts';
+import { Bindings } from './session/binding.ts';
+import { guardSignature } from './session/guard.ts';
+import { type Attempt, newAttempt } from './session/login.ts';
+import { cleanList } from './upstream/clean-list.ts';
+import { Upstream } from './upstream/upstream.ts';
+
+/** An upstream's list when there is nothing else to show. */
+const LIST_DEADLINE_MS = 3_000;
+/** An upstream's list beside a certificate, which must not wait for it. */
+const LIST_BESIDE_DEADLINE_MS = 300;
+
+/** Answers the messages of one connection, one at a time and in order; its state dies with it. */
+export class Dispatcher {
+  readonly #services: Services;
+  readonly #peer: PeerCredentials | undefined;
+  readonly #bindings = new Bindings();
+  readonly #upstream: Upstream;
+  #identity: MintedIdentity | undefined;
+
+  constructor(services: Services, peer: PeerCredentials | undefined) {
+    this.#services = services;
+    this.#peer = peer;
+    this.#upstream = new Upstream(services.upstreamPath);
+  }
+
+  /** The answer to one message. Never throws: what can't be done is a FAILURE. */
+  async answer(message: Buffer): Promise<Buffer> {
+    try {
+      switch (message[0]) {
+        case MESSAGE.requestIdentities:
+          return isListRequest(message) ? await this.#list() : FAILURE;
+        case MESSAGE.signRequest:
+          return await this.#sign(message);
+        case MESSAGE.extension:
+          return await this.#extension(message);
+        default:
+          return await this.#relay(message);
+      }
+    } catch (thrown) {
+      const error = asWardenError(thrown);
+      if (error.code === 'internal') this.#services.log.error({ err: error.cause }, error.message);
+      return FAILURE;
+    }
+  }
+
+  /** Forgets everything; an unused certificate is written down as such. */
+  close(): void {
+    this.#upstream.close();
+    const identity = this.#identity;
+    this.#identity = undefined;
+    if (identity !== undefined) this.#services.dropUnused(identity);
+  }
+
+  async #list(): Promise<Buffer> {
+    const attempt = newAttempt();
+    let refusal: WardenError | undefined;
+    try {
+      const identity = await this.#mintedIdentity(attempt);
+      if (identity !== undefined) {
+        const others =
+          identity.lane.upstream === 'after' ? await this.#upstreamList(LIST_BESIDE_DEADLINE_MS) : [];
+        return encodeIdentities([identity.listed(), ...others]);
+      }
+    } catch (thrown) {
+      refusal = asWardenError(thrown);
+    }
+    const others = await this.#upstreamList(LIST_DEADLINE_MS);
+    if (refusal !== undefined) this.#services.loginRefused(refusal, attempt, this.#peer, others.length === 0);
+    return encodeIdentities(others);
+  }
+
+  /** This connection's minted identity, made now if it may have one; undefined where nothing is minted at all. */
+  async #mintedIdentity(attempt: Attempt): Promise<MintedIdentity | undefined> {
+    if (this.#identity?.key.alive === true) return this.#identity;
+    const { logins } = this.#services;
+    if (logins === undefined) return undefined;
+    if (this.#bindings.tainted)
+      throw new WardenError('bad_binding', 'an earlier session-bind on this connection was refused');
+    this.#identity = await logins.mint(this.#bindings.all, this.#peer, attempt);
+    return this.#identity;
+  }
+
+  async #upstreamList(deadlineMs: number): Promise<readonly Identity[]> {
+    if (!this.#upstream.configured) return [];
+    try {
+      return cleanList(await this.#upstream.request(Buffer.from([MESSAGE.requestIdentities]), deadlineMs));
+    } catch (thrown) {
+      this.#services.upstreamFailed(asWardenError(thrown));
+      return [];
+    }
+  }
+
+  async #sign(message: Buffer): Promise<Buffer> {
+    let request: SignRequest;
+    try {
+      request = parseSignRequest(message);
+    } catch {
+      return FAILURE;
+    }
+    const identity = this.#identity;
+    if (identity === undefined || !identity.isMeantBy(request.key)) return this.#relay(message);
+    try {
+      if (!identity.key.alive)
+        throw new WardenError('sign_refused', 'a signature was refused: the key has signed its one login');
+      const login = guardSignature(request, identity);
+      const signature = identity.key.signOnce(request.data);
+      this.#services.signed(identity, login.user);
+      return encodeSignResponse(signature);
+    } catch (thrown) {
+      this.#services.signatureRefused(asWardenError(thrown), identity, this.#peer);
+      return FAILURE;
+    }
+  }
+
+  async #extension(message: Buffer): Promise<Buffer> {
+    const name = parseExtensionName(message);
+    if (name === SESSION_BIND) return this.#bind(message);
+    if (name === 'query' && !this.#upstream.configured) return encodeQueryAnswer(['query', SESSION_BIND]);
+    return this.#relay(message);
+  }
+
+  /** A bind is verified here and remembered for the upstream, which may never need it. */
+  async #bind(message: Buffer): Promise<Buffer> {
+    await this.#upstream.bind(message);
+    try {
+      this.#bindings.add(message);
+      return SUCCESS;
+    } catch (thrown) {
+      this.#services.bindRefused(asWardenError(thrown), this.#peer);
+      return EXTENSION_FAILURE;
+    }
+  }
+
+  async #relay(message: Buffer): Promise<Buffer> {
+    if (!this.#upstream.configured) return FAILURE;
+    try {
+      return await this.#upstream.request(message);
+    } catch (thrown) {
+      this.#services.upstreamFailed(asWardenError(thrown));
+      return FAILURE;
+    }
+  }
+}

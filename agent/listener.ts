@@ -1,0 +1,137 @@
+/**
+ * The agent's socket: one per daemon, 0600 in a 0700 directory, in the place of a dead predecessor's but never of a living agent's.
+ * The directory's `agent.pid` is locked while the daemon lives and tells the shell launcher who serves (pid, then the configuration).
+ */
+import { closeSync, ftruncateSync, lstatSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { errnoOf, WardenError } from '../src/errors.ts';
+import { ensurePrivateDirectory } from '../src/system/directories.ts';
+import { libc } from '../src/system/libc.ts';
+import { tryLock } from '../src/system/lock.ts';
+
+/** `sun_path` of unix(7) without its NUL. */
+const MAX_SOCKET_PATH = 107;
+const PROBE_DEADLINE_MS = 500;
+
+export const PID_FILE = 'agent.pid';
+export const CONTROL_SOCKET = 'control.sock';
+
+export function controlSocketOf(agentSocket: string): string {
+  return join(dirname(agentSocket), CONTROL_SOCKET);
+}
+
+function inUse(path: string, who: string): WardenError {
+  return new WardenError('socket_in_use', `${path} is served by ${who}`, {
+    hint: 'use it (warden env), stop it (warden agent --stop), or choose another: --socket',
+  });
+}
+
+/** Takes the directory for this daemon. Returns the open, locked file. Throws `socket_in_use`. */
+function lockDirectory(directory: string, config: string | undefined): number | undefined {
+  if (libc() === undefined) return undefined;
+  const path = join(directory, PID_FILE);
+  const fd = openSync(path, 'a+', 0o600);
+  if (!tryLock(fd)) {
+    closeSync(fd);
+    throw inUse(
+      directory,
+      `a living warden agent, process ${readFileSync(path, 'utf8').split('\n', 1)[0] ?? '?'}`,
+    );
+  }
+  ftruncateSync(fd, 0);
+  writeSync(fd, `${process.pid}\n${config ?? ''}\n`);
+  return fd;
+}
+
+/** Whether anybody accepts connections on a socket path. */
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    const answer = (served: boolean) => {
+      clearTimeout(timer);
+      probe.destroy();
+      resolve(served);
+    };
+    // One that neither accepts nor refuses is alive and busy.
+    const timer = setTimeout(() => answer(true), PROBE_DEADLINE_MS);
+    probe.once('connect', () => answer(true));
+    probe.once('error', (error) => answer(errnoOf(error) === 'EAGAIN'));
+  });
+}
+
+async function clearPath(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket())
+    throw new WardenError('socket_path', `${path} is there already and is no socket`, {
+      hint: 'remove it, or choose another: --socket',
+    });
+  if (await isServed(path)) throw inUse(path, 'another living agent');
+  unlinkSync(path);
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(new WardenError('socket_path', `can't listen on ${path}: ${errnoOf(cause)}`, { cause })),
+    );
+    // The socket must never exist with wider rights, not even for a moment.
+    const before = process.umask(0o177);
+    server.listen(path, 511, () => resolve());
+    process.umask(before);
+  });
+}
+
+export interface Listener {
+  readonly path: string;
+  readonly connections: () => number;
+  /** Stops listening, removes the socket and ends what is connected. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on `path` and hands each connection to `serve`. Throws `socket_path`, `socket_in_use`, `config_permissions`.
+ */
+export async function openListener(
+  path: string,
+  config: string | undefined,
+  serve: (socket: Socket) => void,
+): Promise<Listener> {
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    throw new WardenError(
+      'socket_path',
+      `the socket path is ${Buffer.byteLength(path)} bytes long, ${MAX_SOCKET_PATH} are possible: ${path}`,
+      {
+        hint: 'choose a shorter one: agent.socket, or --socket',
+      },
+    );
+  }
+  ensurePrivateDirectory(dirname(path));
+  const lock = lockDirectory(dirname(path), config);
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    serve(socket);
+  });
+  try {
+    await clearPath(path);
+    await listen(server, path);
+  } catch (error) {
+    if (lock !== undefined) closeSync(lock);
+    throw error;
+  }
+  return {
+    path,
+    connections: () => open.size,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of open) socket.destroy();
+      await closed;
+      if (lock === undefined) return;
+      ftruncateSync(lock, 0);
+      closeSync(lock);
+    },
+  };
+}

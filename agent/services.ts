@@ -1,0 +1,216 @@
+/**
+ * What a connection's dispatcher is given at the start, and everything that follows from its outcomes: records in the trail, the
+ * list for `warden why`, counters, the line on the caller's terminal, the wiping of keys.
+ */
+
+import { matchLane } from '../src/catalog/choose.ts';
+import type { Lane } from '../src/catalog/lane.ts';
+import { asWardenError, type WardenError } from '../src/errors.ts';
+import type { PeerCredentials } from '../src/system/peer.ts';
+import { tellProcess } from '../src/system/tell.ts';
+import type { RecordInput } from '../src/trail/record.ts';
+import type { MintedIdentity } from './keystore/minted-identity.ts';
+import type { Wiper } from './keystore/wipe.ts';
+import type { Log } from './log.ts';
+import type { Refusals } from './refusals.ts';
+import type { Binding } from './session/binding.ts';
+import { type Attempt, certificateFor, type LoginDependencies } from './session/login.ts';
+
+export interface Logins {
+  mint(
+    bindings: readonly Binding[],
+    peer: PeerCredentials | undefined,
+    attempt: Attempt,
+  ): Promise<MintedIdentity>;
+}
+
+export interface Counters {
+  minted: number;
+  signed: number;
+  refused: number;
+  live: number;
+}
+
+export interface Services {
+  readonly log: Log;
+  readonly upstreamPath: string | undefined;
+  /** Undefined: a pure relay. */
+  readonly logins: Logins | undefined;
+  readonly counters: Counters;
+  /** A bound list got no certificate; `alone` says that the caller was shown no identity at all. */
+  loginRefused(error: WardenError, attempt: Attempt, peer: PeerCredentials | undefined, alone: boolean): void;
+  bindRefused(error: WardenError, peer: PeerCredentials | undefined): void;
+  signed(identity: MintedIdentity, user: string): void;
+  signatureRefused(error: WardenError, identity: MintedIdentity, peer: PeerCredentials | undefined): void;
+  dropUnused(identity: MintedIdentity): void;
+  upstreamFailed(error: WardenError): void;
+  /** Resolves when every record that was begun is durable or has failed. */
+  settled(): Promise<void>;
+}
+
+export interface ServicesOptions {
+  readonly log: Log;
+  readonly upstreamPath: string | undefined;
+  readonly refusals: Refusals;
+  readonly wiper: Wiper;
+  readonly tell: 'terminal' | 'none';
+  /** Undefined: a pure relay, with no trail and nothing to refuse. */
+  readonly login: LoginDependencies | undefined;
+}
+
+/** The caller as the trail names it. */
+function callerOf(peer: PeerCredentials | undefined, attempt?: Attempt): Pick<RecordInput, 'caller'> {
+  if (peer === undefined) return {};
+  const exe = attempt?.process?.program?.path;
+  return { caller: { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) } };
+}
+
+/** What the records about one minted identity share. */
+function identityRecord({
+  minted,
+  lane,
+  host,
+}: MintedIdentity): Pick<RecordInput, 'corr' | 'lane' | 'host' | 'actor'> {
+  return { corr: minted.corr, lane: lane.id, host, actor: { type: lane.actor.type, id: lane.actor.name } };
+}
+
+/** A plain list is no login, and an unlaned host is not warden's: neither is worth a line to the person. */
+function worthTelling(error: WardenError, attempt: Attempt, lanes: readonly Lane[]): boolean {
+  if (error.code === 'no_binding') return false;
+  return (
+    attempt.lane !== undefined ||
+    attempt.words.candidates.some((word) => matchLane(lanes, word).kind !== 'none')
+  );
+}
+
+export function createServices(options: ServicesOptions): Services {
+  const { log, login, refusals, wiper } = options;
+  const counters: Counters = { minted: 0, signed: 0, refused: 0, live: 0 };
+  const pending = new Set<Promise<void>>();
+
+  /** Appends to the trail without making anybody wait; a failure is the log's. */
+  const record = (input: RecordInput) => {
+    if (login === undefined) return;
+    const appended = login.issuance.trail.append(input).then(
+      () => undefined,
+      (thrown: unknown) => log.error({ code: asWardenError(thrown).code }, asWardenError(thrown).message),
+    );
+    pending.add(appended);
+    void appended.finally(() => pending.delete(appended));
+  };
+
+  const logins: Logins | undefined =
+    login === undefined
+      ? undefined
+      : {
+          async mint(bindings, peer, attempt) {
+            const identity = await certificateFor(login, bindings, peer, attempt);
+            counters.minted += 1;
+            counters.live += 1;
+            log.info(
+              {
+                lane: identity.lane.id,
+                host: identity.host,
+                serial: identity.minted.certificate.serial.toString(),
+                corr: identity.minted.corr,
+              },
+              'minted',
+            );
+            return identity;
+          },
+        };
+
+  return {
+    log,
+    upstreamPath: options.upstreamPath,
+    logins,
+    counters,
+    loginRefused(error, attempt, peer, alone) {
+      counters.refused += 1;
+      const names = attempt.destination?.names.map(({ name }) => name) ?? [];
+      const hosts = [...new Set([...names, ...attempt.words.candidates])];
+      const lane = attempt.lane?.id;
+      if (error.code !== 'no_binding') {
+        refusals.add(error, {
+          hosts,
+          ...(lane === undefined ? {} : { lane }),
+          ...(peer === undefined ? {} : { pid: peer.pid }),
+        });
+        log.warn({ code: error.code, hosts, lane, pid: peer?.pid }, error.message);
+      }
+      record({
+        event: 'login.refused',
+        phase: 'single',
+        outcome: error.exit === 77 ? 'denied' : 'error',
+        error_code: error.code,
+        ...callerOf(peer, attempt),
+        ...(hosts[0] === undefined ? {} : { host: hosts[0] }),
+        ...(lane === undefined ? {} : { lane }),
+        message: error.message,
+      });
+      if (options.tell === 'none' || peer === undefined || peer.uid !== process.getuid?.()) return;
+      if (!worthTelling(error, attempt, login?.lanes ?? [])) return;
+      const hint = error.hint === '' ? 'warden why' : error.hint;
+      tellProcess(
+        peer.pid,
+        `no certificate for ${hosts[0] ?? 'this host'}: ${error.message} (${hint})`,
+        alone,
+      );
+    },
+    bindRefused(error, peer) {
+      counters.refused += 1;
+      log.warn({ code: error.code, pid: peer?.pid }, error.message);
+      record({
+        event: 'login.refused',
+        phase: 'single',
+        outcome: 'denied',
+        error_code: error.code,
+        ...callerOf(peer),
+        message: error.message,
+      });
+    },
+    signed(identity, user) {
+      counters.signed += 1;
+      counters.live -= 1;
+      wiper.dropped();
+      record({
+        event: 'cert.used',
+        phase: 'single',
+        outcome: 'ok',
+        ...identityRecord(identity),
+        target: user,
+      });
+    },
+    signatureRefused(error, identity, peer) {
+      counters.refused += 1;
+      refusals.add(error, {
+        hosts: [identity.host],
+        lane: identity.lane.id,
+        ...(peer === undefined ? {} : { pid: peer.pid }),
+      });
+      log.warn({ code: error.code, lane: identity.lane.id, host: identity.host }, error.message);
+      record({
+        event: 'sign.refused',
+        phase: 'single',
+        outcome: 'denied',
+        error_code: error.code,
+        ...identityRecord(identity),
+        ...callerOf(peer),
+        message: error.message,
+      });
+    },
+    dropUnused(identity) {
+      if (!identity.key.alive) return;
+      identity.key.drop();
+      counters.live -= 1;
+      wiper.dropped();
+      record({ event: 'cert.expired', phase: 'single', outcome: 'ok', ...identityRecord(identity) });
+    },
+    upstreamFailed(error) {
+      log.warn({ code: error.code }, error.message);
+    },
+    async settled() {
+      await Promise.all(pending);
+    },
+  };
+}

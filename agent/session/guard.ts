@@ -1,0 +1,48 @@
+/**
+ * The signing guard: a minted key signs exactly the login that its connection was bound to (promise 2; `ssh-agent.c:
+ * process_sign_request2`, `parse_userauth_request`), once.
+ */
+import { WardenError } from '../../src/errors.ts';
+import { parseUserauthRequest, type UserauthRequest } from '../../src/ssh/userauth.ts';
+import type { SignRequest } from '../protocol/messages.ts';
+import type { Binding } from './binding.ts';
+
+const PLAIN_ALGORITHM = 'ssh-ed25519';
+const CERTIFICATE_ALGORITHM = 'ssh-ed25519-cert-v01@openssh.com';
+
+/** What the guard must know of a minted identity. */
+export interface Guarded {
+  readonly binding: Binding;
+  readonly logins: readonly string[];
+  readonly publicKey: Buffer;
+  readonly certificate: Buffer;
+}
+
+function refuse(why: string): WardenError {
+  return new WardenError('sign_refused', `a signature was refused: ${why}`, {
+    hint: 'a certificate of warden signs one login: the one that its connection was bound to',
+  });
+}
+
+/** Checks a sign request against the login that was bound and returns what it says. Throws `sign_refused`. */
+export function guardSignature(request: SignRequest, identity: Guarded): UserauthRequest {
+  let login: UserauthRequest;
+  try {
+    login = parseUserauthRequest(request.data);
+  } catch (cause) {
+    throw refuse(cause instanceof Error ? cause.message : String(cause));
+  }
+  // ed25519 knows no flags; RSA's would be a client that is confused about which key this is.
+  if (request.flags !== 0) throw refuse(`unknown flags ${request.flags}`);
+  const { binding } = identity;
+  if (!login.sessionId.equals(binding.sessionId)) throw refuse('another session');
+  if (login.hostKey !== undefined && !login.hostKey.equals(binding.hostKey)) throw refuse('another host key');
+  const plain = login.algorithm === PLAIN_ALGORITHM && login.key.equals(identity.publicKey);
+  const certified = login.algorithm === CERTIFICATE_ALGORITHM && login.key.equals(identity.certificate);
+  if (!plain && !certified) throw refuse('another key or algorithm');
+  if (login.user === '') throw refuse('no login name');
+  if (!identity.logins.includes('*') && !identity.logins.includes(login.user)) {
+    throw refuse(`the lane allows no login as ${JSON.stringify(login.user)}`);
+  }
+  return login;
+}

@@ -1,0 +1,162 @@
+/**
+ * From a bound connection to a minted identity: who is asking, where the login goes, which lane covers it, and the mint
+ * (design.md, "The way of a login"). Everything that stands in the way is a WardenError with what to do.
+ */
+import { homedir, userInfo } from 'node:os';
+import { chooseLane } from '../../src/catalog/choose.ts';
+import type { Lane } from '../../src/catalog/lane.ts';
+import type { AgentConfig } from '../../src/config/config.ts';
+import { callerWords } from '../../src/destination/caller-words.ts';
+import type { CallerWords, Destination } from '../../src/destination/destination.ts';
+import type { KnownHostsStore } from '../../src/destination/known-hosts-store.ts';
+import { resolveDestination } from '../../src/destination/names.ts';
+import type { ProvedNames } from '../../src/destination/proved-names.ts';
+import { WardenError } from '../../src/errors.ts';
+import { type MintDependencies, mint } from '../../src/issuance/mint.ts';
+import { fingerprint } from '../../src/ssh/public-key.ts';
+import type { Clock } from '../../src/system/clock.ts';
+import { type PeerCredentials, type ProcessInfo, processInfo } from '../../src/system/peer.ts';
+import { FreshKey } from '../keystore/fresh-key.ts';
+import { MintedIdentity } from '../keystore/minted-identity.ts';
+import type { Binding } from './binding.ts';
+import { checkFlags, checkPeer, checkWords } from './direct.ts';
+import type { Register } from './register.ts';
+
+export interface LoginDependencies {
+  readonly clock: Clock;
+  readonly agent: Pick<AgentConfig, 'sshPrograms' | 'directPeers'>;
+  readonly lanes: readonly Lane[];
+  readonly knownHosts: KnownHostsStore;
+  readonly provedNames: ProvedNames;
+  readonly register: Register;
+  readonly issuance: MintDependencies;
+}
+
+/** What is known about a login attempt, filled in as far as it got: for the trail, `warden why` and the caller's terminal. */
+export interface Attempt {
+  process: ProcessInfo | undefined;
+  words: CallerWords;
+  destination: Destination | undefined;
+  lane: Lane | undefined;
+}
+
+const NO_WORDS: CallerWords = { candidates: [], user: undefined };
+
+export function newAttempt(): Attempt {
+  return { process: undefined, words: NO_WORDS, destination: undefined, lane: undefined };
+}
+
+/** The peer's own words, if it is a process that we may look at. */
+async function wordsOf(process: ProcessInfo | undefined): Promise<CallerWords> {
+  if (process === undefined) return NO_WORDS;
+  return callerWords(process.argv, {
+    cwd: process.cwd ?? '/',
+    home: homedir(),
+    localUser: userInfo().username,
+  });
+}
+
+async function destinationOf(
+  d: LoginDependencies,
+  binding: Binding,
+  words: CallerWords,
+): Promise<Destination> {
+  const knownHosts = await d.knownHosts.look();
+  const destination = resolveDestination(binding.hostKey, {
+    knownHosts,
+    lanes: d.lanes,
+    candidates: [...words.candidates, ...d.provedNames.of(fingerprint(binding.hostKey))],
+    nowSeconds: Math.floor(d.clock.now() / 1000),
+  });
+  d.provedNames.remember(destination);
+  return destination;
+}
+
+function checkKnown(destination: Destination, lanes: readonly Lane[]): void {
+  if (destination.revoked) {
+    throw new WardenError(
+      'revoked_host_key',
+      `the host key ${destination.fingerprint} is revoked in known_hosts`,
+      {
+        hint: 'do not log in; ask who revoked it',
+      },
+    );
+  }
+  const pinned = lanes.some(({ hostKeys }) => hostKeys.includes(destination.fingerprint));
+  if (destination.names.length > 0 || pinned) return;
+  throw new WardenError(
+    'unknown_host_key',
+    `no known_hosts line proves a name for the host key ${destination.fingerprint}`,
+    {
+      hint: 'ssh must have the host in one of agent.known_hosts (not in a UserKnownHostsFile elsewhere); a lane can pin it: host_keys',
+    },
+  );
+}
+
+/**
+ * Mints for the last of `bindings`, or throws why not. `attempt` is filled in on the way, also when it throws.
+ * `peer` is undefined where the platform can't tell: then nothing is minted.
+ */
+export async function certificateFor(
+  d: LoginDependencies,
+  bindings: readonly Binding[],
+  peer: PeerCredentials | undefined,
+  attempt: Attempt,
+): Promise<MintedIdentity> {
+  const binding = bindings.at(-1);
+  if (binding === undefined)
+    throw new WardenError('no_binding', 'a list without a session-bind: no login to mint for');
+  if (peer === undefined)
+    throw new WardenError('no_peer', 'the caller is unknown: no peer credentials', { hint: 'warden status' });
+  const process = processInfo(peer.pid);
+  attempt.process = process;
+  if (process === undefined && d.agent.directPeers === 'ssh') {
+    throw new WardenError('no_peer', `process ${peer.pid}, which asks, can't be looked at`, {
+      hint: 'in a container that hides /proc of others: agent.direct_peers: any (weaker)',
+    });
+  }
+  checkFlags(bindings);
+  if (process !== undefined && d.agent.directPeers === 'ssh')
+    checkPeer(process, binding, d.agent.sshPrograms, d.register);
+  attempt.words = await wordsOf(process);
+  const destination = await destinationOf(d, binding, attempt.words);
+  attempt.destination = destination;
+  checkKnown(destination, d.lanes);
+  if (d.agent.directPeers === 'ssh') checkWords(attempt.words, destination);
+  const choice = chooseLane({
+    lanes: d.lanes,
+    names: destination.names,
+    fingerprint: destination.fingerprint,
+    words: attempt.words.candidates,
+  });
+  if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
+  const { lane, name } = choice;
+  attempt.lane = lane;
+  if (d.register.wasServed(binding.sessionId)) {
+    throw new WardenError('replayed_binding', 'this session has had its certificate', {
+      hint: 'a new login gets a new one',
+    });
+  }
+  // Before the mint, so that a second connection with the same session can't race the first.
+  d.register.serve(binding.sessionId, lane.ttlSeconds);
+  const key = new FreshKey();
+  const caller = {
+    uid: peer.uid,
+    pid: peer.pid,
+    ...(process?.program === undefined ? {} : { exe: process.program.path }),
+  };
+  try {
+    const minted = await mint(d.issuance, {
+      lane,
+      publicKey: key.publicKey,
+      host: name.name,
+      source: `${name.how} ${name.source}`,
+      caller,
+    });
+    return new MintedIdentity(binding, lane, name.name, minted, key);
+  } catch (thrown) {
+    key.drop();
+    d.register.release(binding.sessionId);
+    throw thrown;
+  }
+}

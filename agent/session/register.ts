@@ -1,0 +1,65 @@
+/**
+ * What outlives a connection (design.md, "Words"): which sessions have had their certificate, and which session each peer process
+ * bound first. Both are bounded, and both are kept no longer than they can matter.
+ */
+import type { Clock } from '../../src/system/clock.ts';
+import { startTimeOf } from '../../src/system/peer.ts';
+
+export const MAX_SESSIONS = 10_000;
+export const MAX_PEERS = 10_000;
+
+export class Register {
+  readonly #clock: Clock;
+  /** Session id (hex) → when it may be forgotten, on the monotonic clock. Insertion order is age. */
+  readonly #served = new Map<string, bigint>();
+  /** `pid:start time` → the first session id (hex) that the process bound. */
+  readonly #peers = new Map<string, string>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether a session has had a certificate on another connection within its time to live. */
+  wasServed(sessionId: Buffer): boolean {
+    const until = this.#served.get(sessionId.toString('hex'));
+    return until !== undefined && until > this.#clock.monotonicNs();
+  }
+
+  /** Notes that a session has had its certificate, for as long as that certificate is valid. */
+  serve(sessionId: Buffer, ttlSeconds: number): void {
+    const now = this.#clock.monotonicNs();
+    for (const [id, until] of this.#served) {
+      if (until > now && this.#served.size < MAX_SESSIONS) break;
+      this.#served.delete(id);
+    }
+    this.#served.set(sessionId.toString('hex'), now + BigInt(ttlSeconds) * 1_000_000_000n);
+  }
+
+  /** Takes the note back: the mint failed, and another connection of the session may try again. */
+  release(sessionId: Buffer): void {
+    this.#served.delete(sessionId.toString('hex'));
+  }
+
+  /**
+   * Notes a bind by a process and says whether it is the first session that this process has bound. A second session on the same
+   * process is somebody else's, reaching us through a socket that the process forwards.
+   */
+  isFirstSession(pid: number, startTime: string, sessionId: Buffer): boolean {
+    const peer = `${pid}:${startTime}`;
+    const session = sessionId.toString('hex');
+    const first = this.#peers.get(peer);
+    if (first !== undefined) return first === session;
+    if (this.#peers.size >= MAX_PEERS) this.#forgetDeadPeers();
+    // Full of living processes: nobody can be told apart any more, so nobody new is direct.
+    if (this.#peers.size >= MAX_PEERS) return false;
+    this.#peers.set(peer, session);
+    return true;
+  }
+
+  #forgetDeadPeers(): void {
+    for (const peer of this.#peers.keys()) {
+      const [pid, startTime] = peer.split(':');
+      if (startTimeOf(Number(pid)) !== startTime) this.#peers.delete(peer);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** What every command starts from, and how it ends: results on stdout, everything else on stderr, one line for an error. */
+import { homedir } from 'node:os';
+import type { PathInput } from '../config/runtime-paths.ts';
+import { asWardenError } from '../errors.ts';
+import { sanitizeLine } from '../system/sanitize.ts';
+
+/** Flags that several commands share. */
+export interface CommonFlags {
+  readonly config?: string;
+}
+
+/** Where things are, by flags and environment. */
+export function pathInput(flags: CommonFlags): PathInput {
+  return {
+    flags: { config: flags.config },
+    env: process.env,
+    home: homedir(),
+    uid: process.getuid?.() ?? 0,
+  };
+}
+
+/** Prints a result. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Prints a result a program will read. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Ends with one line of what happened and what to do, and the exit code of the error. */
+export function fail(thrown: unknown): void {
+  const error = asWardenError(thrown);
+  const hint = error.hint === '' ? '' : ` (${error.hint})`;
+  process.stderr.write(`warden: ${sanitizeLine(error.message)}${hint}\n`);
+  process.exitCode = error.exit;
+}
+
+/** A commander action that ends by `fail` instead of a stack trace. */
+export function action<A extends unknown[]>(
+  run: (...args: A) => Promise<void>,
+): (...args: A) => Promise<void> {
+  return async (...args) => {
+    try {
+      await run(...args);
+    } catch (thrown) {
+      fail(thrown);
+    }
+  };
+}

@@ -1,0 +1,46 @@
+/** The command line: one file per command, thin: parse, call, print. `scripts/warden` starts it. */
+import { Command } from 'commander';
+import { EXIT } from '../errors.ts';
+import { VERSION } from '../version.ts';
+import { accessCommand } from './access.ts';
+import { activityCommand } from './activity.ts';
+import { agentCommand } from './agent.ts';
+import { auditCommand } from './audit.ts';
+import { envCommand } from './env.ts';
+import { labCommand } from './lab.ts';
+import { statusCommand } from './status.ts';
+import { whyCommand } from './why.ts';
+
+const program = new Command('warden')
+  .description(
+    'An SSH agent: for each login a certificate of its own, made by OpenBao, in memory, and written down.',
+  )
+  .version(VERSION)
+  .showHelpAfterError('(warden --help)')
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'warden: ')) })
+  .exitOverride((error) => {
+    // commander ends with 1 on wrong usage; sysexits.h and interface.md have 64 for it.
+    process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+  })
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ eval "$(warden agent --background)"    start the agent for this shell
+  $ ssh host                               log in as ever
+  $ warden why host                        when it did not`,
+  );
+
+for (const make of [
+  agentCommand,
+  accessCommand,
+  envCommand,
+  statusCommand,
+  whyCommand,
+  activityCommand,
+  auditCommand,
+  labCommand,
+]) {
+  program.addCommand(make().copyInheritedSettings(program));
+}
+await program.parseAsync();

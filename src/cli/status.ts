@@ -1,0 +1,48 @@
+/** `warden status`: the daemon, OpenBao, the lanes. */
+import { Command } from 'commander';
+import { fetchStatus } from '../control/client.ts';
+import type { Status } from '../control/messages.ts';
+import { action, type CommonFlags, print, printJson } from './context.ts';
+import { daemonSockets } from './daemon-sockets.ts';
+
+function render(status: Status): string {
+  const { openbao: bao } = status;
+  const rows: [string, string][] = [
+    ['agent', `warden ${status.version}, process ${status.pid}, since ${status.started}`],
+    ['socket', status.socket],
+    ['upstream', status.upstream ?? 'none'],
+    ['configuration', status.config ?? 'defaults (no warden.yaml)'],
+    ['mints', status.relay_only === null ? 'yes' : `no: ${status.relay_only}`],
+    ['lanes', status.lanes.join(', ') || 'none'],
+  ];
+  if (bao !== null) {
+    const skew = bao.skew_ms === null ? '' : `, clock ${(bao.skew_ms / 1000).toFixed(1)} s from ours`;
+    rows.push(
+      ['OpenBao', `${bao.addresses.join(', ')}, mount ${bao.mount}${skew}`],
+      ['credential', `${bao.credential}${bao.identity === null ? '' : `, ${bao.identity}`}`],
+      ['SSH CA', bao.ssh_ca.join(', ') || 'not learnt yet'],
+    );
+    if (bao.paused !== null) rows.push(['paused', bao.paused]);
+  }
+  rows.push([
+    'certificates',
+    `${status.minted} minted, ${status.signed} used, ${status.live_certificates} live; ${status.refused} refusals (warden why)`,
+  ]);
+  for (const warning of status.warnings) rows.push(['warning', warning]);
+  return rows.map(([name, value]) => `${name.padEnd(14)}${value}`).join('\n');
+}
+
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('the running agent: where it listens, what it mints from, how it is')
+    .option('--config <file>', 'the configuration: warden.yaml')
+    .option('--json', 'for a program')
+    .addHelpText('after', '\nExample:\n  $ warden status --json')
+    .action(
+      action(async (flags: CommonFlags & { json?: boolean }) => {
+        const status = await fetchStatus(daemonSockets(flags));
+        if (flags.json === true) printJson(status);
+        else print(render(status));
+      }),
+    );
+}

@@ -1,0 +1,101 @@
+/** The CLI's end of the control socket. Every answer passes its schema; nobody waits longer than the deadline. */
+import { request } from 'node:http';
+import { dirname, join } from 'node:path';
+import type { z } from 'zod';
+import { type PathInput, runtimePaths } from '../config/runtime-paths.ts';
+import { errnoOf, WardenError } from '../errors.ts';
+import { CONTROL_PATHS, type Refusal, type Status, statusSchema, stopSchema, whySchema } from './messages.ts';
+
+const DEADLINE_MS = 2_000;
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+interface RawAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+function ask(socketPath: string, method: string, path: string): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ socketPath, method, path, timeout: DEADLINE_MS }, (incoming) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > MAX_ANSWER_BYTES) outgoing.destroy(new Error('the answer is too large'));
+        else chunks.push(chunk);
+      });
+      incoming.once('end', () =>
+        resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+      );
+      incoming.once('error', reject);
+    });
+    outgoing.once('timeout', () => outgoing.destroy(new Error('no answer in time')));
+    outgoing.once('error', reject);
+    outgoing.end();
+  });
+}
+
+/** The control sockets that may be there, the likeliest first. `configured` is agent.socket of the configuration, where it is known. */
+export function controlSockets(input: PathInput, configured: string | undefined): readonly string[] {
+  const sockets = [
+    ...(configured === undefined ? [] : [configured]),
+    ...runtimePaths(input).sockets.map(({ value }) => value),
+  ];
+  return [...new Set(sockets.map((socket) => join(dirname(socket), 'control.sock')))];
+}
+
+function notRunning(sockets: readonly string[]): WardenError {
+  return new WardenError('not_running', `no warden agent is running (looked for ${sockets.join(', ')})`, {
+    hint: 'start it: eval "$(warden agent --background)"',
+  });
+}
+
+async function call<T>(
+  sockets: readonly string[],
+  method: string,
+  path: string,
+  schema: z.ZodType<T>,
+): Promise<T> {
+  for (const socket of sockets) {
+    let answer: RawAnswer;
+    try {
+      answer = await ask(socket, method, path);
+    } catch (cause) {
+      if (['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(errnoOf(cause))) continue;
+      throw new WardenError(
+        'not_running',
+        `the warden agent at ${socket} does not answer: ${errnoOf(cause) || String(cause)}`,
+        {
+          hint: 'look at its log, or stop it and start it again',
+          cause,
+        },
+      );
+    }
+    const parsed = schema.safeParse(answer.status === 200 ? JSON.parse(answer.body) : undefined);
+    if (parsed.success) return parsed.data;
+    throw new WardenError('not_running', `what answers at ${socket} is no warden agent of this version`, {
+      hint: 'stop it and start it again: warden agent --stop',
+      cause: parsed.error,
+    });
+  }
+  throw notRunning(sockets);
+}
+
+/** The daemon's status. Throws `not_running`. */
+export function fetchStatus(sockets: readonly string[]): Promise<Status> {
+  return call(sockets, 'GET', CONTROL_PATHS.status, statusSchema);
+}
+
+/** The last refusals, newest first. Throws `not_running`. */
+export async function fetchRefusals(
+  sockets: readonly string[],
+  host: string | undefined,
+): Promise<readonly Refusal[]> {
+  const query = host === undefined ? '' : `?host=${encodeURIComponent(host)}`;
+  return (await call(sockets, 'GET', `${CONTROL_PATHS.why}${query}`, whySchema)).refusals;
+}
+
+/** Tells the daemon to stop; it answers before it does. Throws `not_running`. */
+export async function requestStop(sockets: readonly string[]): Promise<void> {
+  await call(sockets, 'POST', CONTROL_PATHS.stop, stopSchema);
+}

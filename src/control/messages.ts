@@ -1,0 +1,58 @@
+/**
+ * What the control socket says: JSON over HTTP on a Unix socket in the daemon's private directory, never forwarded. One schema for
+ * both ends.
+ */
+import { z } from 'zod';
+
+/** What can be asked: `GET status`, `GET why?host=NAME`, `POST stop`. */
+export const CONTROL_PATHS = { status: '/v1/status', why: '/v1/why', stop: '/v1/stop' } as const;
+
+export const refusalSchema = z.object({
+  /** ISO 8601. */
+  time: z.string(),
+  code: z.string(),
+  message: z.string(),
+  hint: z.string(),
+  hosts: z.array(z.string()),
+  lane: z.string().optional(),
+  pid: z.number().optional(),
+});
+export type Refusal = z.infer<typeof refusalSchema>;
+
+export const stopSchema = z.object({});
+
+export const whySchema = z.object({ refusals: z.array(refusalSchema) });
+
+export const statusSchema = z.object({
+  version: z.string(),
+  pid: z.number(),
+  /** ISO 8601. */
+  started: z.string(),
+  socket: z.string(),
+  upstream: z.string().nullable(),
+  config: z.string().nullable(),
+  /** Why nothing is minted at all, or null. */
+  relay_only: z.string().nullable(),
+  lanes: z.array(z.string()),
+  warnings: z.array(z.string()),
+  openbao: z
+    .object({
+      addresses: z.array(z.string()),
+      mount: z.string(),
+      credential: z.string(),
+      /** Pinned CAs, `SHA256:…`. */
+      ssh_ca: z.array(z.string()),
+      /** The failure that logins are being spared, or null. */
+      paused: z.string().nullable(),
+      /** OpenBao's clock minus this one, in milliseconds, as last seen. */
+      skew_ms: z.number().nullable(),
+      identity: z.string().nullable(),
+    })
+    .nullable(),
+  connections: z.number(),
+  live_certificates: z.number(),
+  minted: z.number(),
+  signed: z.number(),
+  refused: z.number(),
+});
+export type Status = z.infer<typeof statusSchema>;

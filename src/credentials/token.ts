@@ -1,0 +1,71 @@
+/**
+ * The method `token`: an environment variable, else the token file that `bao login` writes (OpenBao's docs, "Token helper").
+ * The variable is taken out of the environment at start, so that no child inherits it. The file is looked at anew at each use:
+ * the user may have run `bao login` again. Left out: external token helpers.
+ */
+import { open } from 'node:fs/promises';
+import type { AuthConfig } from '../config/config.ts';
+import { errnoOf, WardenError } from '../errors.ts';
+import type { Credential } from './credential.ts';
+
+const MAX_TOKEN_BYTES = 16 * 1024;
+
+/** A token as a header can carry it: printable ASCII, no spaces. */
+function parseToken(text: string, where: string): string {
+  const token = text.trim();
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new WardenError('no_token', `${where} holds no usable OpenBao token`, {
+      hint: 'log in again: bao login',
+    });
+  }
+  return token;
+}
+
+async function readTokenFile(path: string): Promise<string | undefined> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path, 'r');
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    throw new WardenError('no_token', `can't read the token file ${path}: ${errnoOf(cause)}`, {
+      hint: 'make it readable for yourself: chmod 600',
+      cause,
+    });
+  }
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_TOKEN_BYTES), 0, MAX_TOKEN_BYTES, 0);
+    const text = buffer.toString('utf8', 0, bytesRead);
+    buffer.fill(0);
+    return text.trim() === '' ? undefined : text;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Takes the token out of `env` (the variables are deleted from it) and falls back to the token file. */
+export function tokenCredential(auth: AuthConfig, env: NodeJS.ProcessEnv): Credential {
+  let fromEnvironment: { name: string; value: string } | undefined;
+  for (const name of auth.tokenEnv) {
+    const value = env[name];
+    if (fromEnvironment === undefined && value !== undefined && value !== '')
+      fromEnvironment = { name, value };
+    delete env[name];
+  }
+  return {
+    method: 'token',
+    async token() {
+      if (fromEnvironment !== undefined) return parseToken(fromEnvironment.value, fromEnvironment.name);
+      const text = await readTokenFile(auth.tokenFile);
+      if (text !== undefined) return parseToken(text, auth.tokenFile);
+      throw new WardenError(
+        'no_token',
+        `no OpenBao token: ${auth.tokenEnv.join(' and ')} empty, ${auth.tokenFile} missing`,
+        {
+          hint: 'log in with `bao login`, which writes that file; or start warden with the variable set',
+        },
+      );
+    },
+    describe: () =>
+      fromEnvironment === undefined ? `file ${auth.tokenFile}` : `environment ${fromEnvironment.name}`,
+  };
+}

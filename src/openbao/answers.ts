@@ -1,0 +1,99 @@
+/**
+ * What OpenBao's statuses and error strings mean to a person (OpenBao's `api/` client, `logical/ssh/path_issue_sign.go`;
+ * matched without regard to case). An answer that is not OpenBao's JSON is `bao_bad_answer`, whatever its status.
+ */
+import { z } from 'zod';
+import { type ErrorCode, WardenError } from '../errors.ts';
+import { sanitizeLine } from '../system/sanitize.ts';
+import type { BaoResponse } from './http-client.ts';
+
+const errorBody = z.object({ errors: z.array(z.string()) });
+
+/** The JSON of an answer, or `bao_bad_answer`. */
+export function parseJson(response: BaoResponse): unknown {
+  try {
+    return JSON.parse(response.body);
+  } catch (cause) {
+    const kind = String(response.headers['content-type'] ?? 'no content type');
+    throw new WardenError(
+      'bao_bad_answer',
+      `${response.address} answered ${response.status} with ${sanitizeLine(kind)}, not OpenBao's JSON`,
+      {
+        hint: 'is openbao.addr really an OpenBao, or a proxy or login page in front of it?',
+        cause,
+      },
+    );
+  }
+}
+
+/** The field of a sign request that a 400 complains about, and what to do about it. */
+const BAD_FIELDS: readonly (readonly [RegExp, string, string])[] = [
+  [/unknown role/i, 'role', 'create the role, or correct ssh.role of the lane / openbao.role_map'],
+  [
+    /valid_principals|any principals/i,
+    'principals',
+    "add them to the role's allowed_users, or correct ssh.principals of the lane",
+  ],
+  [/ttl is larger|invalid ttl/i, 'ttl', "lower ssh.ttl of the lane, or raise the role's max_ttl"],
+  [
+    /extensions .*allowed/i,
+    'extensions',
+    "correct ssh.extensions of the lane, or the role's allowed_extensions",
+  ],
+  [
+    /critical options .*allowed/i,
+    'critical_options',
+    "correct ssh.critical_options of the lane, or the role's allowed_critical_options",
+  ],
+  [/key_id/i, 'key_id', 'set openbao.key_id: none, or allow_user_key_ids=true on the role'],
+  [
+    /public_key|key type|key requirements/i,
+    'public_key',
+    "let the role's allowed_user_key_lengths include ed25519",
+  ],
+  [
+    /issuer/i,
+    'issuer',
+    "configure the mount's CA: bao write ssh/config/ca generate_signing_key=true key_type=ed25519",
+  ],
+];
+
+function badRequest(reason: string): { field: string; hint: string } {
+  const found = BAD_FIELDS.find(([pattern]) => pattern.test(reason));
+  return found === undefined
+    ? { field: 'request', hint: 'compare the lane with the role: bao read ssh/roles/ROLE' }
+    : { field: found[1], hint: found[2] };
+}
+
+/** The error behind an answer that is no success. `what` names the call: `ssh/sign/dev`. */
+export function errorOf(response: BaoResponse, what: string): WardenError {
+  const parsed = errorBody.safeParse(parseJson(response));
+  const reason = sanitizeLine(parsed.success ? parsed.data.errors.join('; ') : '') || 'no reason given';
+  const make = (code: ErrorCode, hint: string) =>
+    new WardenError(code, `OpenBao answered ${response.status} on ${what}: ${reason}`, { hint });
+  switch (response.status) {
+    case 400: {
+      const { field, hint } = badRequest(reason);
+      return new WardenError('bao_bad_request', `OpenBao refuses the ${field} on ${what}: ${reason}`, {
+        hint,
+      });
+    }
+    case 403:
+      return make(
+        'bao_denied',
+        `the token has expired (bao login) or its policy lacks capabilities ["update"] on ${what}`,
+      );
+    case 404:
+      return make('bao_bad_request', 'is the SSH engine mounted there? Correct openbao.mount or namespace');
+    case 429:
+      return make('bao_rate_limited', 'a rate limit quota of OpenBao: wait, or ask its operator');
+    case 503:
+      return /sealed/i.test(reason)
+        ? make('bao_sealed', 'unseal it, or ask its operator to: bao operator unseal')
+        : make('bao_unavailable', 'wait for a node to become active, or ask its operator');
+    default:
+      return response.status >= 500
+        ? make('bao_unavailable', "look at OpenBao's log")
+        : make('bao_bad_answer', 'an answer that warden does not expect: is openbao.addr right?');
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * OpenBao's SSH secrets engine as warden uses it (OpenBao's API documentation, "SSH secrets engine"): sign a public key, read the
+ * CA's public keys. Never `issue/`: there the server would see the private key.
+ */
+import { z } from 'zod';
+import { WardenError } from '../errors.ts';
+import { errorOf, parseJson } from './answers.ts';
+import type { BaoResponse, HttpClient } from './http-client.ts';
+
+export interface SignParameters {
+  readonly role: string;
+  /** `ssh-ed25519 AAAA…`, without a comment. */
+  readonly publicKey: string;
+  readonly principals: readonly string[];
+  readonly ttlSeconds: number;
+  /** Undefined: the role's defaults. An empty list means the same to OpenBao. */
+  readonly extensions: readonly string[] | undefined;
+  readonly criticalOptions: Readonly<Record<string, string>>;
+  readonly keyId: string | undefined;
+  readonly deadlineMs: number;
+}
+
+export interface SignAnswer {
+  /** The certificate line as OpenBao gave it. Nothing about it is believed before it is parsed and checked. */
+  readonly signedKey: string;
+  readonly requestId: string;
+  readonly address: string;
+  /** Milliseconds since the epoch by the server's `Date` header, where it sent one. */
+  readonly serverTime: number | undefined;
+}
+
+export interface TokenInfo {
+  readonly displayName: string;
+  readonly entityId: string;
+  /** Seconds left; 0 is forever. */
+  readonly ttlSeconds: number;
+}
+
+const signBody = z.object({
+  request_id: z.string().max(128).default(''),
+  data: z.object({ signed_key: z.string().max(64 * 1024) }),
+});
+const lookupBody = z.object({
+  data: z.object({
+    display_name: z.string().default(''),
+    entity_id: z.string().default(''),
+    ttl: z.number().default(0),
+  }),
+});
+
+/** Statuses of sys/health that mean "this node answers for a cluster that works": active, standby, and Vault's two kinds of replica. */
+const HEALTHY = new Set([200, 429, 472, 473]);
+
+export interface SshEngine {
+  /** Asks for a certificate. Throws what `errorOf` and the HTTP client throw. */
+  sign(token: string, parameters: SignParameters): Promise<SignAnswer>;
+  /** The CA's public key lines; needs no token. */
+  caPublicKeys(deadlineMs: number): Promise<readonly string[]>;
+  /** Whether a node answers and can serve. Never throws. */
+  healthy(deadlineMs: number): Promise<boolean>;
+  lookupSelf(token: string, deadlineMs: number): Promise<TokenInfo>;
+}
+
+function encodeMount(mount: string): string {
+  return mount.split('/').map(encodeURIComponent).join('/');
+}
+
+function serverTimeOf(response: BaoResponse): number | undefined {
+  const time = Date.parse(response.headers.date ?? '');
+  return Number.isNaN(time) ? undefined : time;
+}
+
+/** The engine mounted at `mount`, in `namespace` where one is given. */
+export function sshEngine(http: HttpClient, mount: string, namespace: string | undefined): SshEngine {
+  const base: Record<string, string> = { 'x-vault-request': 'true' };
+  if (namespace !== undefined && namespace !== '') base['x-vault-namespace'] = namespace;
+  const withToken = (token: string) => ({ ...base, 'x-vault-token': token });
+
+  return {
+    async sign(token, p) {
+      const path = `${encodeMount(mount)}/sign/${encodeURIComponent(p.role)}`;
+      const body = {
+        public_key: p.publicKey,
+        valid_principals: p.principals.join(','),
+        ttl: `${p.ttlSeconds}s`,
+        cert_type: 'user',
+        ...(p.keyId === undefined ? {} : { key_id: p.keyId }),
+        // Sent only when the lane names some: any critical option in a request drops the role's defaults.
+        ...(Object.keys(p.criticalOptions).length === 0 ? {} : { critical_options: p.criticalOptions }),
+        ...(p.extensions === undefined
+          ? {}
+          : { extensions: Object.fromEntries(p.extensions.map((name) => [name, ''])) }),
+      };
+      const response = await http.request({
+        method: 'POST',
+        path,
+        headers: withToken(token),
+        body: JSON.stringify(body),
+        deadlineMs: p.deadlineMs,
+      });
+      if (response.status !== 200) throw errorOf(response, path);
+      const parsed = signBody.safeParse(parseJson(response));
+      if (!parsed.success) {
+        throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} holds no certificate`, {
+          hint: 'is openbao.mount an SSH secrets engine?',
+          cause: parsed.error,
+        });
+      }
+      return {
+        signedKey: parsed.data.data.signed_key,
+        requestId: parsed.data.request_id,
+        address: response.address,
+        serverTime: serverTimeOf(response),
+      };
+    },
+    async caPublicKeys(deadlineMs) {
+      const path = `${encodeMount(mount)}/public_key`;
+      const response = await http.request({ method: 'GET', path, headers: base, deadlineMs });
+      if (response.status !== 200) throw errorOf(response, path);
+      return response.body.split('\n').filter((line) => line.trim() !== '');
+    },
+    async healthy(deadlineMs) {
+      try {
+        const response = await http.request({ method: 'GET', path: 'sys/health', headers: base, deadlineMs });
+        return HEALTHY.has(response.status);
+      } catch {
+        return false;
+      }
+    },
+    async lookupSelf(token, deadlineMs) {
+      const path = 'auth/token/lookup-self';
+      const response = await http.request({ method: 'GET', path, headers: withToken(token), deadlineMs });
+      if (response.status !== 200) throw errorOf(response, path);
+      const parsed = lookupBody.safeParse(parseJson(response));
+      if (!parsed.success)
+        throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} is not a token's description`, {
+          cause: parsed.error,
+        });
+      return {
+        displayName: parsed.data.data.display_name,
+        entityId: parsed.data.data.entity_id,
+        ttlSeconds: parsed.data.data.ttl,
+      };
+    },
+  };
+}
