@@ -56,7 +56,9 @@ async function look(file: string, before: Read | undefined): Promise<Read> {
     if (stat.size > MAX_FILE_BYTES) return unreadable(file, `it is larger than ${MAX_FILE_BYTES} bytes`);
     const content = parseKnownHosts(await handle.readFile('latin1'), file);
     const warning =
-      content.badLines > 0 ? `${file}: ${content.badLines} lines are no known_hosts lines` : undefined;
+      content.badLines > 0
+        ? `${file} has lines that are no known_hosts lines: ${content.badLines}`
+        : undefined;
     return { stamp, content, warning };
   } catch (thrown) {
     return unreadable(file, errnoOf(thrown));

@@ -1,0 +1,414 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { callerWords, MAX_CANDIDATES } from '../../../src/destination/caller-words.ts';
+import { lowerCase, withPort } from '../../../src/destination/host-name.ts';
+import { sshPrints, Workspace } from './workspace.ts';
+
+const space = new Workspace();
+afterAll(() => space.remove());
+const me = userInfo().username;
+const home = join(space.path, 'home');
+mkdirSync(join(home, '.ssh', 'conf.d'), { recursive: true });
+const context = { cwd: space.path, home, localUser: me, systemConfig: join(space.path, 'system') };
+
+function words(...args: readonly string[]) {
+  return callerWords(['/usr/bin/ssh', ...args], context);
+}
+
+/** What ssh -G says: the name that it will look up, that name without a port, and the user. */
+function oracle(args: readonly string[]) {
+  const printed = sshPrints(args);
+  if (printed === undefined) return undefined;
+  const host = printed.get('hostname') ?? '';
+  const alias = printed.get('hostkeyalias');
+  const names = alias === undefined ? [withPort(host, Number(printed.get('port'))), host] : [alias];
+  // Names compare in lower case; ssh leaves capitals in what looks like an address.
+  return { candidates: [...new Set(names.map(lowerCase))], user: printed.get('user') };
+}
+
+/** Where everything can be decided, the candidates are ssh's own, and nothing else. */
+async function agree(...args: readonly string[]): Promise<void> {
+  const expected = oracle(args);
+  expect(expected).toBeDefined();
+  const found = await words(...args);
+  expect({ candidates: found.candidates, user: found.user ?? me }).toEqual(expected);
+}
+
+space.file('inc-one.conf', 'Host inc*\n  HostName one.example\nMatch all\n  Port 3001\n');
+space.file('inc-two.conf', 'HostName two.example\nUser two\n');
+space.file('wants-final.conf', 'Match final\n  Port 4000\n');
+const CONFIGS: Readonly<Record<string, string>> = {
+  hosts: `
+    # comment
+    Host web1 web2
+      HostName 10.0.0.7
+      Port 2222
+    Host web*  !web3
+      User deploy
+    Host "quoted name" q
+      HostName="q.example"   # why
+    host UPPER
+      hostname MIXED.Example
+    Host *
+      User everyone
+      HOSTNAME %h.example.com
+  `,
+  first: 'Port 1\nPort 2\nHost *\nPort 3\nUser a\nMatch all\nUser b\n',
+  alias: 'Host a\n HostKeyAlias AbC\n Port 99\nHost *\n Port 7\n HostName %h%%x\n',
+  match: `
+    Match host web1
+      HostName one.example
+    Match host one.example user ${me}
+      Port 2001
+    Match originalhost web1 localuser ${me},!nobody
+      User matched
+    Match host=web2,!web3 user=joe
+      Port 2002
+    Match !host web* !originalhost "db*"
+      Port 2003
+    Match user matched
+      HostKeyAlias by-user
+    Match host DB1
+      Port 2004
+    Match canonical all
+      User never
+    Match !final host db2
+      Port 2005
+  `,
+  final: `
+    Host web1
+      HostName %h.one.example
+    Host web2
+      Match final all
+    Match final host web1.one.example
+      Port 77
+    Host web1.one.example
+      HostKeyAlias second
+    Match originalhost web1 final
+      User late
+  `,
+  include: `
+    Host inc3
+      Include ${space.path}/inc-two.conf
+    Host *
+    Include ${space.path}/inc-o*.conf "${space.path}/missing*.conf"
+    Host inc2
+      Port 5000
+      Include ${space.path}/inc-[s-u]wo.conf
+      User after
+    Host nothing
+      Include ${space.path}/wants-final.conf
+  `,
+  addresses: 'Host 127.1\n Port 5\nHost six\n HostName ::0:1\n Port 6\n',
+};
+const HOSTS = [
+  'web1',
+  'web2',
+  'web3',
+  'WEB1',
+  'db1',
+  'DB1',
+  'db2',
+  'q',
+  'UPPER',
+  'upper',
+  'a',
+  'inc1',
+  'inc2',
+  'inc3',
+];
+const ODD_HOSTS = [
+  '127.1',
+  '0x7f.1',
+  '010.0.0.1',
+  'six',
+  '::0:1',
+  'FE80::1',
+  '::ffff:1.2.3.4',
+  'foo.',
+  '1.2.3.4.5',
+];
+
+describe('against ssh -G', () => {
+  test.each(Object.keys(CONFIGS))('the configuration "%s"', async (name) => {
+    const file = space.file(`config-${name}`, CONFIGS[name] ?? '');
+    for (const host of name === 'addresses' ? ODD_HOSTS : HOSTS) await agree('-F', file, host);
+  });
+
+  test.each([
+    ['joe@web1'],
+    ['-l', 'matched', 'web2'],
+    ['-ljoe', 'web2'],
+    ['-p', '1', 'web1'],
+    ['-o', 'HostName=%h.x', 'web1'],
+    ['-oHostName one.example', 'db1'],
+    ['-o', 'hostkeyalias  "X-y" # z', '-o', 'HostKeyAlias=z', 'web1'],
+    ['-oPort=8', '-p', '9', 'web1', 'command'],
+    ['ssh://joe@web2:2222'],
+    ['web1', '-p', '2299', 'true'],
+  ])('the arguments %j', async (...args) => {
+    for (const name of ['hosts', 'match']) {
+      await agree('-F', space.file(`args-${name}`, CONFIGS[name] ?? ''), ...args);
+    }
+  });
+
+  test.each([
+    'HostName foo#bar',
+    'HostName "foo" # c',
+    'HostName==foo',
+    'HostName = =foo',
+    '\tHostName\tfoo\t',
+    "HostName 'f'oo",
+    'HostName %h%%',
+    '"HostName" foo',
+    'HostName foo\r',
+    'HostName f\\\\oo',
+  ])('the line %j', async (line) => {
+    const printed = sshPrints(['-F', space.file('line', `${line}\n`), 'web1'])?.get('hostname');
+    const found = await words('-F', 'line', 'web1');
+    // Characters that no host name has are not candidates.
+    expect(found.candidates).toEqual(/["#]/.test(printed ?? '"') ? [] : [printed]);
+  });
+
+  test('generated Host and Match blocks', async () => {
+    const pattern = fc.constantFrom('web1', 'web*', '!web2', '*', 'one.example', 'WEB1', '!*', 'w?b1');
+    const list = fc.array(pattern, { minLength: 1, maxLength: 3 });
+    const head = fc.oneof(
+      list.map((items) => `Host ${items.join(' ')}`),
+      list.map((items) => `Match host ${items.join(',')}`),
+      list.map((items) => `Match originalhost "${items.join(',')}" user ${me.slice(0, 2)}*`),
+      fc.constantFrom(
+        'Match all',
+        'Match final all',
+        'Match !final user joe',
+        'Match final host one.example',
+      ),
+    );
+    const body = fc.constantFrom(
+      'HostName one.example',
+      'HostName %h.x',
+      'Port 2222',
+      'User joe',
+      'HostKeyAlias k',
+    );
+    const block = fc.tuple(head, body).map(([first, second]) => `${first}\n  ${second}\n`);
+    const config = fc.array(block, { minLength: 1, maxLength: 6 }).map((blocks) => blocks.join(''));
+    await fc.assert(
+      fc.asyncProperty(
+        config,
+        fc.constantFrom('web1', 'web2', 'joe@web1', 'one.example'),
+        async (text, host) => {
+          await agree('-F', space.file('generated', text), host);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('which files are read', () => {
+  space.file('home/.ssh/config', 'Include conf.d/*.conf ~/.ssh/more\nHost web1\n HostName user.example\n');
+  space.file('home/.ssh/conf.d/a.conf', 'Host one\n HostName included.example\n');
+  space.file('home/.ssh/conf.d/.hidden.conf', 'Host *\n Port 1\n');
+  space.file('home/.ssh/more', 'Host two\n HostName tilde.example\n');
+  space.file(
+    'system',
+    'Include system-more\nHost *\n User system\nHost web1 web2\n HostName system.example\n',
+  );
+  space.file('system-more', 'Host three\n HostName beside.example\n');
+
+  test.each([
+    ['web1', 'user.example'],
+    ['web2', 'system.example'],
+    ['one', 'included.example'],
+    ['two', 'tilde.example'],
+    ['three', 'beside.example'],
+  ])("%s: the user's file, then the system's, Includes beside each", async (host, expected) => {
+    expect(await words(host)).toEqual({ candidates: [expected], user: 'system' });
+  });
+
+  test('-F takes the place of both; none reads nothing; a relative path starts at the working directory', async () => {
+    space.file('own', 'HostName own.example\n');
+    expect(await words('-F', 'own', 'web1')).toEqual({ candidates: ['own.example'], user: undefined });
+    expect(await words('-F', 'none', 'web1')).toEqual({ candidates: ['web1'], user: undefined });
+    expect(await words('-Fnowhere', 'web1')).toEqual({ candidates: ['web1'], user: undefined });
+  });
+});
+
+describe('what can not be decided gives more candidates', () => {
+  test('Match exec is never run', async () => {
+    const evil = join(space.path, 'evil');
+    const config = (command: string) => `Match host web1 exec "${command}"
+        HostName inside.example
+        User inner
+      Host *
+        HostName outside.example
+        Port 2222\n`;
+    space.file('exec', config(`touch ${evil}`));
+    const found = await words('-F', 'exec', 'web1');
+    expect(existsSync(evil)).toBe(false);
+    expect(found.user).toBeUndefined();
+    for (const command of ['true', 'false']) {
+      const expected = oracle(['-F', space.file('exec-oracle', config(command)), 'web1']);
+      for (const name of expected?.candidates ?? ['?']) expect(found.candidates).toContain(name);
+    }
+    expect(found.candidates[0]).toBe('[inside.example]:2222');
+    expect((await words('-F', 'exec', 'web2')).candidates).toEqual([
+      '[outside.example]:2222',
+      'outside.example',
+    ]);
+    sshPrints(['-F', join(space.path, 'exec'), 'web1']);
+    expect(existsSync(evil)).toBe(true); // the command itself would have worked
+  });
+
+  test('what follows from a perhaps is a perhaps; a negated one too', async () => {
+    space.file('chain', 'Match !exec x\n HostName in.example\nMatch host in.example\n HostKeyAlias in\n');
+    expect((await words('-F', 'chain', 'web1')).candidates).toEqual(['in', 'in.example', 'web1']);
+  });
+
+  test('an Include inside one, and criteria of newer versions', async () => {
+    space.file('deep', 'HostName deep.example\n');
+    space.file('new', `Match localnetwork 10.0.0.0/8\n Include ${space.path}/deep\nHost *\n Port 7\n`);
+    expect((await words('-F', 'new', 'web1')).candidates).toEqual([
+      '[deep.example]:7',
+      'deep.example',
+      '[web1]:7',
+      'web1',
+    ]);
+  });
+
+  test('a tag can be decided', async () => {
+    space.file(
+      'tags',
+      'Match tagged work\n HostName work.example\nMatch host web2\n Tag work\nMatch tagged work\n Port 5\n',
+    );
+    expect((await words('-F', 'tags', '-Pwork', 'web1')).candidates).toEqual([
+      '[work.example]:5',
+      'work.example',
+    ]);
+    expect((await words('-F', 'tags', 'web1')).candidates).toEqual(['web1']);
+    expect((await words('-F', 'tags', 'web2')).candidates).toEqual(['[web2]:5', 'web2']);
+  });
+});
+
+describe('canonicalization', () => {
+  const domains = 'CanonicalDomains a.example B.example\n';
+
+  test('each domain is tried, then the name itself', async () => {
+    space.file('canon', `CanonicalizeHostname yes\n${domains}`);
+    expect((await words('-F', 'canon', 'Web1')).candidates).toEqual([
+      'web1.a.example',
+      'web1.b.example',
+      'web1',
+    ]);
+    expect((await words('-F', 'canon', 'web1.x.y')).candidates).toEqual(['web1.x.y']);
+    expect((await words('-F', 'canon', 'web1.')).candidates).toEqual(['web1.', 'web1']);
+    expect((await words('-F', 'canon', '10.0.0.7')).candidates).toEqual(['10.0.0.7']);
+    expect((await words('-F', 'canon', '-oCanonicalizeMaxDots=0', 'web1.x')).candidates).toEqual(['web1.x']);
+  });
+
+  test('the configuration is read again for each canonical name', async () => {
+    space.file(
+      'again',
+      `CanonicalizeHostname always\n${domains}Host *.a.example\n Port 5\nMatch canonical\n User c\n`,
+    );
+    const found = await words('-F', 'again', 'web1');
+    expect(found.candidates).toEqual(['[web1.a.example]:5', 'web1.a.example', 'web1.b.example', 'web1']);
+    expect(found.user).toBe('c');
+  });
+
+  test('no means no, as ssh -G says too', async () => {
+    await agree(
+      '-F',
+      space.file('off', `CanonicalizeHostname no\n${domains}Match canonical\n Port 5\n`),
+      'web1',
+    );
+  });
+});
+
+describe('hostile input', () => {
+  const limit = { code: 'limit_exceeded' };
+
+  test('a loop of Includes, and a tree of them', async () => {
+    space.file('loop', `Include ${space.path}/loop\n`);
+    await expect(words('-F', 'loop', 'web1')).rejects.toMatchObject(limit);
+    space.file('tree', 'Include tree-[01]\n');
+    space.file('home/.ssh/tree-0', 'Include tree-[01]\n');
+    space.file('home/.ssh/tree-1', 'Include tree-[01]\n');
+    await expect(words('-F', 'tree', 'web1')).rejects.toMatchObject(limit);
+  });
+
+  test('sixteen Includes deep is as far as ssh goes', async () => {
+    for (let i = 0; i <= 17; i += 1)
+      space.file(`deep-${i}`, i === 16 ? 'Port 5\n' : `Include ${space.path}/deep-${i + 1}\n`);
+    await agree('-F', join(space.path, 'deep-0'), 'web1');
+    space.file('deep-16', `Include ${space.path}/deep-17\n`);
+    expect(oracle(['-F', join(space.path, 'deep-0'), 'web1'])).toBeUndefined();
+    await expect(words('-F', 'deep-0', 'web1')).rejects.toMatchObject(limit);
+  });
+
+  test.each([
+    ['a large file', 'Host x\n'.repeat(200_000)],
+    ['a long line', `Host ${'x'.repeat(1024 * 1024 - 100)}\n`],
+    ['a long line of wildcards', `Host ${'*a'.repeat(50_000)}\n`],
+  ])('%s', async (_, content) => {
+    space.file('huge', content);
+    await expect(words('-F', 'huge', 'web1')).rejects.toMatchObject(limit);
+  });
+
+  test('many files over and over', async () => {
+    space.file('many', 'Include many-more\n'.repeat(2000));
+    space.file('home/.ssh/many-more', '# nothing\n');
+    await expect(words('-F', 'many', 'web1')).rejects.toMatchObject(limit);
+  });
+
+  test('a directory, a device and a pipe are no configuration', async () => {
+    const pipe = join(space.path, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const file of [space.path, '/dev/zero', pipe]) {
+      expect((await words('-F', file, 'web1')).candidates).toEqual(['web1']);
+    }
+  });
+
+  test('very many possibilities are cut', async () => {
+    const block = (i: number) => `Match exec x\n HostName h${i}.example\n Port ${1000 + i}\n`;
+    space.file('wide', Array.from({ length: 500 }, (_, i) => block(i)).join(''));
+    expect((await words('-F', 'wide', 'web1')).candidates).toHaveLength(MAX_CANDIDATES);
+  });
+
+  test('no configuration and no argument vector makes it do anything but answer', async () => {
+    const word = fc.oneof(
+      fc.constantFrom(
+        'Host',
+        'Match',
+        'exec',
+        'HostName',
+        '"',
+        "'",
+        '=',
+        '%',
+        '!',
+        '*',
+        '#',
+        '\\',
+        '\n',
+        ' ',
+        'all',
+      ),
+      fc.string({ maxLength: 6 }),
+    );
+    const text = fc.array(word, { maxLength: 30 }).map((parts) => parts.join(' '));
+    await fc.assert(
+      fc.asyncProperty(text, fc.array(fc.string({ maxLength: 8 })), async (config, args) => {
+        space.file('noise', config);
+        const found = await words('-F', 'noise', ...args, 'web1');
+        for (const name of found.candidates) expect(name).toMatch(/^[!-~]+$/);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

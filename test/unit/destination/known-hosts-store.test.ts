@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, renameSync, rmSync, truncateSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import {
+  KnownHostsStore,
+  type KnownHostsView,
+  MAX_FILE_BYTES,
+} from '../../../src/destination/known-hosts-store.ts';
+import { Workspace } from './workspace.ts';
+
+const space = new Workspace();
+afterAll(() => space.remove());
+const key = space.key('host');
+
+function hosts(view: KnownHostsView): string[] {
+  return view.linesOf(key.blob).map((line) => line.hosts);
+}
+
+test('a file that appears, grows, is replaced and vanishes between two looks', async () => {
+  const file = join(space.path, 'changing');
+  const store = new KnownHostsStore([file]);
+  expect(hosts(await store.look())).toEqual([]);
+  space.file('changing', `web1 ${key.line}\n`);
+  expect(hosts(await store.look())).toEqual(['web1']);
+  appendFileSync(file, `web2 ${key.line}\n`);
+  expect(hosts(await store.look())).toEqual(['web1', 'web2']);
+  renameSync(space.file('new', `web3 ${key.line}\nweb4 ${key.line}\n`), file);
+  expect(hosts(await store.look())).toEqual(['web3', 'web4']);
+  rmSync(file);
+  expect(await store.look()).toMatchObject({ warnings: [] });
+  expect(hosts(await store.look())).toEqual([]);
+});
+
+test('a change that keeps size and modification time is seen', async () => {
+  const file = space.file('same', `web1 ${key.line}\n`);
+  utimesSync(file, 1, 1);
+  const store = new KnownHostsStore([file]);
+  expect(hosts(await store.look())).toEqual(['web1']);
+  execFileSync('sleep', ['0.02']); // the kernel's clock for files ticks every few milliseconds
+  space.file('same', `web2 ${key.line}\n`);
+  utimesSync(file, 1, 1);
+  expect(hosts(await store.look())).toEqual(['web2']);
+});
+
+test('several files, in their order', async () => {
+  const files = ['a', 'b'].map((name) => space.file(name, `${name} ${key.line}\n`));
+  const store = new KnownHostsStore([
+    ...files,
+    join(space.path, 'missing'),
+    join(files[0] ?? '', 'below-a-file'),
+  ]);
+  const view = await store.look();
+  expect(hosts(view)).toEqual(['a', 'b']);
+  expect(view.warnings).toEqual([]);
+});
+
+test('an unchanged file is not parsed again', async () => {
+  const store = new KnownHostsStore([space.file('steady', `web1 ${key.line}\n`)]);
+  const first = (await store.look()).linesOf(key.blob)[0];
+  expect((await store.look()).linesOf(key.blob)[0]).toBe(first);
+});
+
+test('what can not be read is a warning: a directory, a named pipe, a giant; bad lines are counted', async () => {
+  const directory = join(space.path, 'directory');
+  mkdirSync(directory);
+  const pipe = join(space.path, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const giant = space.file('giant', '');
+  truncateSync(giant, MAX_FILE_BYTES + 1);
+  const odd = space.file('odd', `rubbish\nweb1 ${key.line}\n`);
+  const view = await new KnownHostsStore([directory, pipe, giant, odd]).look();
+  expect(hosts(view)).toEqual(['web1']);
+  expect(view.warnings).toEqual([
+    expect.stringContaining('not a regular file'),
+    expect.stringContaining('not a regular file'),
+    expect.stringContaining('larger than'),
+    `${odd} has lines that are no known_hosts lines: 1`,
+  ]);
+});
