@@ -1,11 +1,17 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { SummaryReporter } from './test/support/summary-reporter.ts';
+
+// Two tiers: `*.long.test.ts` runs only with `scripts/test --long`, everything else only without it.
+const long = process.env['WARDEN_TEST_TIER'] === 'long';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: [long ? 'test/**/*.long.test.ts' : 'test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(long ? [] : ['test/**/*.long.test.ts'])],
+    reporters: ['default', new SummaryReporter()],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: long ? 600_000 : 30_000,
     hookTimeout: 60_000,
   },
 });
