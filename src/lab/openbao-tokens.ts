@@ -1,0 +1,126 @@
+/**
+ * The lab's tokens: a root token, and tokens that may use one role (OpenBao's API documentation, "Token auth method": lookup-self,
+ * renew-self). Left out: creating tokens over HTTP, policies as documents, leases, batch tokens, entities.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../system/clock.ts';
+import { BaoFailure, durationField, type Fields } from './openbao-fields.ts';
+
+export type Capability = 'read' | 'update' | 'delete' | 'list';
+
+export interface LabToken {
+  readonly id: string;
+  readonly accessor: string;
+  readonly displayName: string;
+  /** Path to what may be done there; undefined: everything. */
+  readonly grants: ReadonlyMap<string, readonly Capability[]> | undefined;
+  readonly policies: readonly string[];
+  readonly createdMs: number;
+  readonly creationTtl: number;
+  /** Milliseconds since the epoch; undefined: never. */
+  expiresMs: number | undefined;
+}
+
+export interface TokenStore {
+  /** A token for `role` alone, with the default hour to live; `displayName` is given OpenBao's prefix `token-`. */
+  create(role: string, displayName?: string, ttlSeconds?: number): string;
+  readonly root: string;
+  /** Throws BaoFailure 403 for a missing, unknown or expired token. */
+  find(id: string): LabToken;
+  revoke(id: string): void;
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.floor(ms / 1000));
+}
+
+export function tokenStore(mount: string, clock: Clock): TokenStore {
+  const tokens = new Map<string, LabToken>();
+  const add = (
+    displayName: string,
+    policies: readonly string[],
+    grants: LabToken['grants'],
+    creationTtl: number,
+  ): string => {
+    const id = `s.${randomBytes(18).toString('base64url')}`;
+    const createdMs = clock.now();
+    tokens.set(id, {
+      id,
+      accessor: randomBytes(18).toString('base64url'),
+      displayName,
+      policies,
+      grants,
+      createdMs,
+      creationTtl,
+      expiresMs: creationTtl === 0 ? undefined : createdMs + creationTtl * 1000,
+    });
+    return id;
+  };
+  const root = add('token', ['root'], undefined, 0);
+  return {
+    root,
+    create(role, displayName = 'warden-lab', ttlSeconds = 3600) {
+      const grants = new Map<string, readonly Capability[]>([
+        [`${mount}/sign/${role}`, ['update']],
+        [`${mount}/roles/${role}`, ['read']],
+        ['auth/token/lookup-self', ['read']],
+        ['auth/token/renew-self', ['update']],
+      ]);
+      return add(`token-${displayName}`, ['default', role], grants, ttlSeconds);
+    },
+    find(id) {
+      const token = tokens.get(id);
+      if (token === undefined || (token.expiresMs !== undefined && token.expiresMs <= clock.now())) {
+        throw new BaoFailure(403, 'permission denied');
+      }
+      return token;
+    },
+    revoke(id) {
+      tokens.delete(id);
+    },
+  };
+}
+
+/** `data` of `auth/token/lookup-self`. */
+export function lookupData(token: LabToken, nowMs: number): Record<string, unknown> {
+  return {
+    accessor: token.accessor,
+    creation_time: seconds(token.createdMs),
+    creation_ttl: token.creationTtl,
+    display_name: token.displayName,
+    entity_id: '',
+    expire_time: token.expiresMs === undefined ? null : new Date(token.expiresMs).toISOString(),
+    explicit_max_ttl: 0,
+    id: token.id,
+    issue_time: new Date(token.createdMs).toISOString(),
+    meta: null,
+    num_uses: 0,
+    orphan: token.expiresMs === undefined,
+    path: 'auth/token/create',
+    policies: token.policies,
+    renewable: token.expiresMs !== undefined,
+    ttl: token.expiresMs === undefined ? 0 : seconds(token.expiresMs - nowMs),
+    type: 'service',
+  };
+}
+
+/** Renews the token by `increment`, or by what it was made for; answers `auth` of `auth/token/renew-self`. */
+export function renew(token: LabToken, fields: Fields, nowMs: number): Record<string, unknown> {
+  if (token.expiresMs === undefined) throw new BaoFailure(400, 'lease is not renewable');
+  const lease = durationField(fields, 'increment') ?? token.creationTtl;
+  token.expiresMs = nowMs + lease * 1000;
+  return {
+    client_token: token.id,
+    accessor: token.accessor,
+    policies: token.policies,
+    token_policies: token.policies,
+    metadata: null,
+    lease_duration: lease,
+    renewable: true,
+    entity_id: '',
+    token_type: 'service',
+    orphan: false,
+    mfa_requirement: null,
+    num_uses: 0,
+  };
+}
