@@ -21,7 +21,8 @@ import { lineHash, MAX_LINE_BYTES, NO_LINE_BEFORE } from './record.ts';
 
 /** First look at the end of the file: one record is around 1 KiB. */
 const FIRST_WINDOW = 4 * 1024;
-/** A crash of the machine can spoil a whole group of lines; more than this is not the work of a crash. */
+/** A crash of the machine can spoil a whole group of lines (1024); more than this is not the work of a crash. */
+const MAX_TORN_LINES = 2048;
 const MAX_TORN_BYTES = 16 * 1024 * 1024;
 
 export interface Head {
@@ -109,10 +110,22 @@ function seqOf(line: Buffer): number | undefined {
   }
 }
 
+function nothingToBuildOn(): WardenError {
+  return new WardenError(
+    'trail_tampered',
+    'the end of the trail holds no record for too long to be a crash',
+    {
+      hint: 'move trail.jsonl out of the audit directory and look at it: a new one is begun',
+    },
+  );
+}
+
 /** The last whole record among the file's last bytes; `from` is their place in the file. */
 function lastRecordIn(bytes: Buffer, from: number): Head | undefined {
   let end = bytes.lastIndexOf(10);
-  while (end !== -1) {
+  for (let lines = 0; end !== -1; lines += 1) {
+    // Counted, because this runs while others wait for the lock, and looking at millions of empty lines takes a minute.
+    if (lines > MAX_TORN_LINES) throw nothingToBuildOn();
     const before = end === 0 ? -1 : bytes.lastIndexOf(10, end - 1);
     // Without a newline before it the line may begin earlier than the window does.
     if (before === -1 && from !== 0) return undefined;
@@ -133,7 +146,7 @@ function lastRecordIn(bytes: Buffer, from: number): Head | undefined {
 
 /**
  * The last whole record of a file of `size` bytes; what lies behind its `end` is torn. EMPTY_HEAD when there is none.
- * Throws `trail_tampered` when the last 16 MiB hold no record: warden must not build on that.
+ * Throws `trail_tampered` when the last 2048 lines or 16 MiB hold no record: warden must not build on that.
  */
 export function readHead(fd: number, size: number): Head {
   for (let window = FIRST_WINDOW; ; window *= 16) {
@@ -141,11 +154,7 @@ export function readHead(fd: number, size: number): Head {
     const head = lastRecordIn(readAt(fd, from, size - from), from);
     if (head !== undefined) return head;
     if (from === 0) return EMPTY_HEAD;
-    if (window >= MAX_TORN_BYTES) {
-      throw new WardenError('trail_tampered', 'the last 16 MiB of the trail hold no record', {
-        hint: 'move trail.jsonl out of the audit directory and look at it: a new one is begun',
-      });
-    }
+    if (window >= MAX_TORN_BYTES) throw nothingToBuildOn();
   }
 }
 

@@ -102,7 +102,8 @@ export class Trail {
 
   /**
    * Appends one record; resolves when it is durable, in the order of the calls. Rejects with `trail_unwritable` or
-   * `trail_locked` (the record is not durable), `limit_exceeded` or `malformed` (a value that may not be recorded).
+   * `trail_locked` (the record is not durable), `trail_tampered` (nothing there to build on), `limit_exceeded` or
+   * `malformed` (a value that may not be recorded).
    */
   async append(input: RecordInput): Promise<AppendedRecord> {
     const body = encodeBody(input);

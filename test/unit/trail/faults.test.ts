@@ -58,7 +58,7 @@ function smallDisk(): { path: string } | { reason: string } {
     return { reason: `no small tmpfs: ${thrown instanceof Error ? thrown.message.split('\n')[1] : thrown}` };
   }
   onTestFinished(() => {
-    execFileSync('umount', [path]);
+    execFileSync('umount', ['-l', path]);
   });
   return { path };
 }

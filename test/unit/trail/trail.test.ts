@@ -166,6 +166,18 @@ describe('a torn end', () => {
   });
 });
 
+it.each([
+  ['one line of 17 MiB', Buffer.alloc(17 * 1024 * 1024, 'x')],
+  ['thousands of lines', Buffer.alloc(10_000, '{\n')],
+])('does not build on an end that no crash leaves, and does not touch it: %s', async (_, end) => {
+  const directory = await writtenTrail(1);
+  appendFileSync(trailPath(directory), end);
+  const before = readFileSync(trailPath(directory));
+  await expect(openTrail(directory, options)).rejects.toMatchObject({ code: 'trail_tampered' });
+  expect(readFileSync(trailPath(directory)).equals(before)).toBe(true);
+  expect(tornFiles(directory)).toEqual([]);
+});
+
 describe('a file that is taken away', () => {
   it('and replaced by an older copy: goes on with the file that has the name', async () => {
     const directory = await writtenTrail(1);
