@@ -3,7 +3,7 @@
  * check_markers, match_maybe_hashed, host_hash). Lines are indexed by their key, because warden asks the other way
  * round: which names does *this* key have? Left out: protocol 1 keys, KnownHostsCommand, writing.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { isCertificateType, parseCertificate } from '../ssh/certificate.ts';
 import { isLiteralName, lowerCase, matchHostname, matchPattern } from './host-name.ts';
 
@@ -94,20 +94,21 @@ export function parseKnownHosts(text: string, file: string): KnownHosts {
 }
 
 /**
- * Whether the line speaks of a name, as ssh would look it up: `host` or `[host]:port`, lower case.
- * A hash covers the whole name with its port; a matching `!pattern` voids the line.
+ * The test whether the line speaks of a name, as ssh would look it up: `host` or `[host]:port`, lower case.
+ * A hash covers the whole name with its port; a matching `!pattern` voids the line. The test is made once for many names.
  */
-export function lineMatches(line: KnownHostsLine, name: string): boolean {
-  if (!line.hosts.startsWith('|')) return matchHostname(name, line.hosts);
-  if (!line.hosts.startsWith(HASH_MAGIC)) return false;
+export function lineMatcher(line: KnownHostsLine): (name: string) => boolean {
+  if (!line.hosts.startsWith('|')) return (name) => matchHostname(name, line.hosts);
+  if (!line.hosts.startsWith(HASH_MAGIC)) return () => false;
   const [salt = '', hash = '', ...more] = line.hosts.slice(HASH_MAGIC.length).split('|');
-  const saltBytes = Buffer.from(salt, 'base64');
+  const key = Buffer.from(salt, 'base64');
   const expected = Buffer.from(hash, 'base64');
   // OpenSSH compares the text of hash and salt: a second spelling of the same bytes is no match.
-  if (more.length > 0 || saltBytes.toString('base64') !== salt || expected.toString('base64') !== hash)
-    return false;
-  if (saltBytes.length !== HASH_BYTES || expected.length !== HASH_BYTES) return false;
-  return timingSafeEqual(createHmac('sha1', saltBytes).update(name).digest(), expected);
+  const canonical = key.toString('base64') === salt && expected.toString('base64') === hash;
+  if (more.length > 0 || !canonical || key.length !== HASH_BYTES || expected.length !== HASH_BYTES) {
+    return () => false;
+  }
+  return (name) => createHmac('sha1', key).update(name).digest().equals(expected);
 }
 
 /** Whether only testing a candidate can tell the line's names, or some of them: hashes and patterns. */

@@ -11,11 +11,11 @@ import { Reader } from '../ssh/wire.ts';
 import type { Destination, ProvedName } from './destination.ts';
 import { certifiedHosts } from './host-certificate.ts';
 import { isLiteralName, lowerCase, withoutPort, withPort } from './host-name.ts';
-import { type KnownHostsLine, lineMatches, literalNames, needsCandidates } from './known-hosts.ts';
+import { type KnownHostsLine, lineMatcher, literalNames, needsCandidates } from './known-hosts.ts';
 import type { KnownHostsView } from './known-hosts-store.ts';
 
-/** Characters of host fields that are tested for one bind: 65,000 hashes, about 100 ms. The likeliest candidates come first. */
-export const MAX_TESTED = 4_000_000;
+/** Characters of host fields that are tested for one bind: 30,000 hashes, about 100 ms. The likeliest candidates come first. */
+export const MAX_TESTED = 2_000_000;
 
 export interface Evidence {
   readonly knownHosts: KnownHostsView;
@@ -45,14 +45,14 @@ interface Covered {
 
 /** Which names the lines speak of: the candidates that they match, in their order, then what can be read on them. */
 function coveredNames(lines: readonly KnownHostsLine[], candidates: readonly string[]): Covered[] {
-  const closed = lines.filter(needsCandidates);
+  const closed = lines.filter(needsCandidates).map((line) => ({ line, matches: lineMatcher(line) }));
   let tested = 0;
   const guessed = candidates.flatMap((name): Covered[] => {
-    const line = closed.find((each) => {
-      tested += each.hosts.length;
-      return tested <= MAX_TESTED && lineMatches(each, name);
+    const found = closed.find(({ line, matches }) => {
+      tested += line.hosts.length;
+      return tested <= MAX_TESTED && matches(name);
     });
-    return line === undefined ? [] : [{ name, source: line.source }];
+    return found === undefined ? [] : [{ name, source: found.line.source }];
   });
   const read = lines.flatMap((line) => literalNames(line).map((name) => ({ name, source: line.source })));
   return [...guessed, ...read];

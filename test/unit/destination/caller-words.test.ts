@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { callerWords, MAX_CANDIDATES } from '../../../src/destination/caller-words.ts';
+import { callerWords } from '../../../src/destination/caller-words.ts';
 import { lowerCase, withPort } from '../../../src/destination/host-name.ts';
 import { sshPrints, Workspace } from './workspace.ts';
 
@@ -326,89 +325,6 @@ describe('canonicalization', () => {
       '-F',
       space.file('off', `CanonicalizeHostname no\n${domains}Match canonical\n Port 5\n`),
       'web1',
-    );
-  });
-});
-
-describe('hostile input', () => {
-  const limit = { code: 'limit_exceeded' };
-
-  test('a loop of Includes, and a tree of them', async () => {
-    space.file('loop', `Include ${space.path}/loop\n`);
-    await expect(words('-F', 'loop', 'web1')).rejects.toMatchObject(limit);
-    space.file('tree', 'Include tree-[01]\n');
-    space.file('home/.ssh/tree-0', 'Include tree-[01]\n');
-    space.file('home/.ssh/tree-1', 'Include tree-[01]\n');
-    await expect(words('-F', 'tree', 'web1')).rejects.toMatchObject(limit);
-  });
-
-  test('sixteen Includes deep is as far as ssh goes', async () => {
-    for (let i = 0; i <= 17; i += 1)
-      space.file(`deep-${i}`, i === 16 ? 'Port 5\n' : `Include ${space.path}/deep-${i + 1}\n`);
-    await agree('-F', join(space.path, 'deep-0'), 'web1');
-    space.file('deep-16', `Include ${space.path}/deep-17\n`);
-    expect(oracle(['-F', join(space.path, 'deep-0'), 'web1'])).toBeUndefined();
-    await expect(words('-F', 'deep-0', 'web1')).rejects.toMatchObject(limit);
-  });
-
-  test.each([
-    ['a large file', 'Host x\n'.repeat(200_000)],
-    ['a long line', `Host ${'x'.repeat(1024 * 1024 - 100)}\n`],
-    ['a long line of wildcards', `Host ${'*a'.repeat(50_000)}\n`],
-  ])('%s', async (_, content) => {
-    space.file('huge', content);
-    await expect(words('-F', 'huge', 'web1')).rejects.toMatchObject(limit);
-  });
-
-  test('many files over and over', async () => {
-    space.file('many', 'Include many-more\n'.repeat(2000));
-    space.file('home/.ssh/many-more', '# nothing\n');
-    await expect(words('-F', 'many', 'web1')).rejects.toMatchObject(limit);
-  });
-
-  test('a directory, a device and a pipe are no configuration', async () => {
-    const pipe = join(space.path, 'pipe');
-    execFileSync('mkfifo', [pipe]);
-    for (const file of [space.path, '/dev/zero', pipe]) {
-      expect((await words('-F', file, 'web1')).candidates).toEqual(['web1']);
-    }
-  });
-
-  test('very many possibilities are cut', async () => {
-    const block = (i: number) => `Match exec x\n HostName h${i}.example\n Port ${1000 + i}\n`;
-    space.file('wide', Array.from({ length: 500 }, (_, i) => block(i)).join(''));
-    expect((await words('-F', 'wide', 'web1')).candidates).toHaveLength(MAX_CANDIDATES);
-  });
-
-  test('no configuration and no argument vector makes it do anything but answer', async () => {
-    const word = fc.oneof(
-      fc.constantFrom(
-        'Host',
-        'Match',
-        'exec',
-        'HostName',
-        '"',
-        "'",
-        '=',
-        '%',
-        '!',
-        '*',
-        '#',
-        '\\',
-        '\n',
-        ' ',
-        'all',
-      ),
-      fc.string({ maxLength: 6 }),
-    );
-    const text = fc.array(word, { maxLength: 30 }).map((parts) => parts.join(' '));
-    await fc.assert(
-      fc.asyncProperty(text, fc.array(fc.string({ maxLength: 8 })), async (config, args) => {
-        space.file('noise', config);
-        const found = await words('-F', 'noise', ...args, 'web1');
-        for (const name of found.candidates) expect(name).toMatch(/^[!-~]+$/);
-      }),
-      { numRuns: 200 },
     );
   });
 });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
-  lineMatches,
+  lineMatcher,
   literalNames,
   MAX_LINE,
   parseKnownHosts,
@@ -148,9 +148,9 @@ describe('what is read back', () => {
     const file = space.file('spelling', `web1 ${host.line}\n`);
     execFileSync('ssh-keygen', ['-H', '-f', file], { stdio: 'ignore' });
     const hosts = readFileSync(file, 'utf8').split(' ')[0] ?? '';
-    expect(lineMatches({ marker: 'none', hosts, source: '' }, 'web1')).toBe(true);
-    expect(lineMatches({ marker: 'none', hosts: hosts.replace(/=$/, ''), source: '' }, 'web1')).toBe(false);
-    expect(lineMatches({ marker: 'none', hosts: `${hosts},web1`, source: '' }, 'web1')).toBe(false);
+    expect(lineMatcher({ marker: 'none', hosts, source: '' })('web1')).toBe(true);
+    expect(lineMatcher({ marker: 'none', hosts: hosts.replace(/=$/, ''), source: '' })('web1')).toBe(false);
+    expect(lineMatcher({ marker: 'none', hosts: `${hosts},web1`, source: '' })('web1')).toBe(false);
   });
 });
 
