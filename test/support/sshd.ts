@@ -74,12 +74,12 @@ export function sshdMissing(): string | undefined {
   return reason;
 }
 
-const ACCEPTED = /Accepted publickey for (\S+) from \S+ port \d+ ssh2: (\S+) (SHA256:\S+)(.*)$/;
+const ACCEPTED = /^Accepted publickey for (\S+) from \S+ port \d+ ssh2: (\S+) (SHA256:\S+)(.*)$/;
 const CERTIFICATE = /^ ID (.*) \(serial (\d+)\) CA \S+ (SHA256:\S+)$/;
 
 /** The `Accepted publickey` lines of a log at LogLevel VERBOSE (OpenSSH's auth.c: auth_log, auth2-pubkey.c: format_key). */
 export function parseLogins(log: string): Login[] {
-  return log.split('\n').flatMap((line) => {
+  return log.split(/\r?\n/).flatMap((line) => {
     const [, user = '', keyType = '', fingerprint = '', rest = ''] = ACCEPTED.exec(line) ?? [];
     if (user === '') return [];
     const certified = CERTIFICATE.exec(rest);
