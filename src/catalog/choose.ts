@@ -4,6 +4,7 @@
  * different lanes the caller's own words decide. Source: design, "Lane choice".
  */
 import type { ProvedName } from '../destination/destination.ts';
+import { lowerCase } from '../destination/host-name.ts';
 import type { Lane } from './lane.ts';
 import { compareMatch, type Match, matchPattern, splitPort } from './pattern.ts';
 
@@ -70,7 +71,7 @@ function choosePinned(pinned: readonly Lane[], input: ChoiceInput): LaneChoice {
 /** The proved name that the caller used, else the first that is proved, else the key itself, which the pin proves. */
 function pinnedName(lane: Lane, input: ChoiceInput): ProvedName {
   const named = firstNamed(input.words, input.names) ?? input.names[0];
-  return named ?? { name: input.fingerprint, how: 'host_key_pin', source: lane.id };
+  return named ?? { name: input.fingerprint, how: 'host_key_pin', source: lane.id, lane: lane.id };
 }
 
 function chooseByName({ lanes, names, fingerprint, words }: ChoiceInput): LaneChoice {
@@ -94,14 +95,11 @@ function chooseByName({ lanes, names, fingerprint, words }: ChoiceInput): LaneCh
   );
 }
 
-/**
- * The lanes that may use `name`. A name that only a lane's own `host_ca` or pin proves counts for that lane alone:
- * the others don't trust that CA. Such a proof names the lane's id, any other a `file:line`, and an id has no colon.
- */
+/** The lanes that may use `name`: all, or, where only lanes' own `host_ca` or `host_keys` prove it, those lanes. */
 function lanesFor(lanes: readonly Lane[], names: readonly ProvedName[], name: string): readonly Lane[] {
   const proofs = names.filter((other) => sameHost(other.name, name));
-  if (proofs.some(({ how, source }) => how === 'known_hosts' || source.includes(':'))) return lanes;
-  return lanes.filter((lane) => proofs.some(({ source }) => source === lane.id));
+  if (proofs.some((proof) => proof.lane === undefined)) return lanes;
+  return lanes.filter((lane) => proofs.some((proof) => proof.lane === lane.id));
 }
 
 function lanesOf(match: LaneMatch): readonly Lane[] {
@@ -137,8 +135,8 @@ function firstCovered<T extends { readonly name: ProvedName }>(
 }
 
 function sameHost(a: string, b: string): boolean {
-  const left = splitPort(a.toLowerCase());
-  const right = splitPort(b.toLowerCase());
+  const left = splitPort(lowerCase(a));
+  const right = splitPort(lowerCase(b));
   return left !== undefined && left.host === right?.host && left.port === right.port;
 }
 

@@ -3,6 +3,8 @@
  * is: exact before CIDR by prefix before glob by literal characters (design, "Lane choice"). Names are in known_hosts
  * form, lower case. Source of the glob's meaning: OpenSSH match.c match_pattern(); negation is left out.
  */
+
+import { matchPattern as globMatches, lowerCase } from '../destination/host-name.ts';
 import { contains, isNetwork, parseAddress } from './address.ts';
 import type { HostPattern } from './lane.ts';
 
@@ -19,7 +21,7 @@ export function splitPort(text: string): { host: string; port: number | undefine
 
 /** The pattern that `text` is, or what is wrong with it. */
 export function parsePattern(text: string): HostPattern | { readonly wrong: string; readonly hint: string } {
-  const lower = text.toLowerCase();
+  const lower = lowerCase(text);
   const split = splitPort(lower);
   if (split === undefined) return { wrong: 'the port must be 1 to 65535', hint: 'write [host]:port' };
   const { host, port } = split;
@@ -67,7 +69,7 @@ function parseCidr(text: string, host: string, port: number | undefined): Return
  * matches only a pattern with the same port.
  */
 export function matchPattern(pattern: HostPattern, name: string): Match | undefined {
-  const split = splitPort(name.toLowerCase());
+  const split = splitPort(lowerCase(name));
   if (split === undefined || split.port !== pattern.port) return undefined;
   switch (pattern.kind) {
     case 'exact':
@@ -80,7 +82,7 @@ export function matchPattern(pattern: HostPattern, name: string): Match | undefi
       return inside ? { rank: 2, weight: pattern.prefix } : undefined;
     }
     case 'glob':
-      return globMatches(pattern.host, split.host) ? { rank: 1, weight: pattern.literals } : undefined;
+      return globMatches(split.host, pattern.host) ? { rank: 1, weight: pattern.literals } : undefined;
   }
 }
 
@@ -101,28 +103,4 @@ export function patternKey(pattern: HostPattern): string {
   if (pattern.kind !== 'cidr') return `${pattern.kind} ${pattern.host} ${port}`;
   const address = parseAddress(pattern.address);
   return `cidr ${address?.bits}:${address?.value} ${pattern.prefix} ${port}`;
-}
-
-/** `*` any run of characters, `?` one. Goes back to the last star only: time is at most the product of the lengths. */
-export function globMatches(pattern: string, text: string): boolean {
-  let p = 0;
-  let t = 0;
-  let star = -1;
-  let retry = 0;
-  while (t < text.length) {
-    if (pattern[p] === '*') {
-      star = p++;
-      retry = t;
-    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === text[t])) {
-      p++;
-      t++;
-    } else if (star >= 0) {
-      p = star + 1;
-      t = ++retry;
-    } else {
-      return false;
-    }
-  }
-  while (pattern[p] === '*') p++;
-  return p === pattern.length;
 }

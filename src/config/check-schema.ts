@@ -49,7 +49,7 @@ function explain(file: YamlFile, schema: z.ZodType, at: Path, issue: z.core.$Zod
       return [
         file.problem(
           path,
-          `must be ${article(issue.expected)}, is ${kindOf(issue.input)}`,
+          ownMessage(issue) ?? `must be ${article(issue.expected)}, is ${kindOf(issue.input)}`,
           typeHint(issue.expected, issue.input),
         ),
       ];
@@ -67,6 +67,11 @@ function explain(file: YamlFile, schema: z.ZodType, at: Path, issue: z.core.$Zod
     default:
       return [file.problem(path, issue.message, `see ${dotted(path)} in docs/configuration.md`)];
   }
+}
+
+/** The schema's own words, where it has any: zod's begin with Invalid. */
+function ownMessage(issue: z.core.$ZodIssue): string | undefined {
+  return issue.message.startsWith('Invalid ') ? undefined : issue.message;
 }
 
 const ARTICLES: Readonly<Record<string, string>> = {
@@ -122,7 +127,7 @@ function below(schema: JsonSchema, step: string | number): JsonSchema | undefine
 function unknownKeyHint(key: string, known: readonly string[]): string {
   const [closest] = known
     .map((name) => ({ name, distance: editDistance(key, name) }))
-    .filter(({ name, distance }) => distance <= Math.max(2, Math.floor(name.length / 3)))
+    .filter(({ name, distance }) => distance <= Math.max(key.length, name.length) / 2)
     .sort((a, b) => a.distance - b.distance);
   if (closest !== undefined) return `did you mean ${closest.name}?`;
   return known.length === 0 ? 'remove it' : `known here: ${known.join(', ')}`;

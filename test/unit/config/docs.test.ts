@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { configurationPage } from '../../../src/config/docs.ts';
+
+it('docs/configuration.md is what the schemas say (else: node scripts/docs.mjs)', () => {
+  const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+  expect(page).toBe(configurationPage());
+});
+
+it('every key has a meaning', () => {
+  const rows = configurationPage()
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
+  expect(rows.length).toBeGreaterThan(60);
+  expect(rows.filter((row) => /\|\s*\|$/.test(row))).toEqual([]);
+});
