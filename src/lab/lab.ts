@@ -1,0 +1,208 @@
+/**
+ * The whole lab for people without infrastructure: the OpenBao stand-in, an SSH server that a lane covers, a second one that no lane
+ * covers, and a ready configuration for `warden agent` in one directory. NOT FOR PRODUCTION. Loopback only.
+ */
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import type { Clock } from '../system/clock.ts';
+import { type LabOpenBao, type LabOpenBaoOptions, startLabOpenBao } from './openbao.ts';
+import type { LoginReport } from './ssh-auth.ts';
+import { type LabSshServer, startLabSshServer } from './ssh-server.ts';
+
+export const LAB_ROLE = 'warden-jit';
+/** The lab reads no token variable that may hold a real token. */
+const TOKEN_VARIABLE = 'WARDEN_LAB_TOKEN';
+const TOKEN_TTL_SECONDS = 8 * 3600;
+const NOTE = 'warden lab: NOT FOR PRODUCTION';
+
+export interface LabOptions {
+  /** Where everything is written; made 0700 if it does not exist. */
+  readonly dir: string;
+  readonly clock?: Clock;
+  /** Port of the SSH server that the lane covers; 0 (the default) takes a free one. */
+  readonly port?: number;
+  readonly openbaoPort?: number;
+  readonly log?: (line: string) => void;
+  readonly onLogin?: (report: LoginReport) => void;
+  /** For tests: faults of the OpenBao stand-in. */
+  readonly intercept?: LabOpenBaoOptions['intercept'];
+  readonly sign?: LabOpenBaoOptions['sign'];
+}
+
+export interface Lab {
+  readonly dir: string;
+  /** What to export to use the lab. */
+  readonly exports: Readonly<Record<string, string>>;
+  readonly openbaoUrl: string;
+  readonly openbao: LabOpenBao;
+  readonly sshPort: number;
+  /** A server with a host key of its own, in known_hosts but in no lane: it gets no certificate. */
+  readonly otherSshPort: number;
+  /** Names that may log in: the user who runs the lab, and `demo`. */
+  readonly logins: readonly string[];
+  readonly knownHosts: string;
+  /** An ssh_config with the hosts `lab` and `other`, for `ssh -F`. */
+  readonly sshConfig: string;
+  /** Lines of plain keys that both servers accept beside certificates; read at each login. */
+  readonly authorizedKeys: string;
+  /** Where commands start and files may be copied to. */
+  readonly home: string;
+  stop(): Promise<void>;
+}
+
+/** Body of the role that the lab signs with: what docs recommend for a real OpenBao. */
+export function labRole(logins: readonly string[]): Record<string, unknown> {
+  return {
+    key_type: 'ca',
+    allow_user_certificates: true,
+    allowed_users: logins.join(','),
+    allowed_user_key_lengths: { ed25519: 0 },
+    ttl: '2m',
+    max_ttl: '5m',
+    default_extensions: { 'permit-pty': '', 'permit-port-forwarding': '' },
+    allowed_extensions: 'permit-pty,permit-port-forwarding',
+    allow_user_key_ids: false,
+    key_id_format: 'warden-{{token_display_name}}-{{public_key_hash}}',
+  };
+}
+
+function directory(path: string): string {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  chmodSync(path, 0o700);
+  return path;
+}
+
+function write(path: string, text: string): string {
+  writeFileSync(path, text, { mode: 0o600 });
+  chmodSync(path, 0o600);
+  return path;
+}
+
+function writeYaml(path: string, value: unknown): string {
+  return write(path, `# ${NOTE}\n${stringify(value)}`);
+}
+
+function names(port: number): string[] {
+  return ['127.0.0.1', 'localhost', 'lab.localhost'].map((host) => `[${host}]:${port}`);
+}
+
+function sshConfig(dir: string, ports: { lab: number; other: number }): string {
+  const host = (name: string, port: number) =>
+    `Host ${name}\n  HostName 127.0.0.1\n  Port ${port}\n  User demo\n`;
+  return `# ${NOTE}\n${host('lab', ports.lab)}${host('other', ports.other)}Host *\n  UserKnownHostsFile ${join(dir, 'known_hosts')}\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n`;
+}
+
+function writeConfiguration(
+  dir: string,
+  logins: readonly string[],
+  openbao: LabOpenBao,
+  hosts: readonly string[],
+): string {
+  writeYaml(join(dir, 'inventory.yaml'), {
+    actors: { 'adm-lab': { type: 'adm', principals: [...logins], ttl_hours: 1, description: NOTE } },
+  });
+  const lane = {
+    id: 'lab',
+    title: `SSH to the lab (${NOTE})`,
+    need_keywords: ['ssh', 'lab'],
+    owner_repo: 'warden',
+    warden_executes: true,
+    status: 'active',
+    ssh: {
+      hosts: [...hosts],
+      actor: 'self',
+      logins: [...logins],
+      principals: [...logins],
+      ttl: '2m',
+      role: LAB_ROLE,
+    },
+  };
+  writeYaml(join(directory(join(dir, 'catalog')), 'lab.yaml'), { entries: [lane] });
+  return writeYaml(join(dir, 'warden.yaml'), {
+    backend: 'openbao',
+    actor: 'adm-lab',
+    openbao: {
+      addr: openbao.url,
+      mount: openbao.mount,
+      ssh_ca: [openbao.caFingerprint],
+      auth: { method: 'token', token_env: TOKEN_VARIABLE, token_file: join(dir, 'token') },
+    },
+    inventory_path: join(dir, 'inventory.yaml'),
+    catalog_path: join(dir, 'catalog'),
+    state_dir: directory(join(dir, 'state')),
+    agent: {
+      socket: join(directory(join(dir, 'run')), 'agent.sock'),
+      known_hosts: [join(dir, 'known_hosts')],
+    },
+  });
+}
+
+/** Starts the servers and writes the configuration. Throws what listening and writing throw; then nothing is left running. */
+export async function startLab(options: LabOptions): Promise<Lab> {
+  const dir = directory(resolve(options.dir));
+  const home = directory(join(dir, 'home'));
+  const logins = [...new Set([userInfo().username, 'demo'])];
+  const authorizedKeys = join(dir, 'authorized_keys');
+  if (!existsSync(authorizedKeys)) write(authorizedKeys, '');
+  const { clock, log, onLogin, intercept, sign } = options;
+  const running: { stop(): Promise<void> }[] = [];
+  const stop = async () => {
+    await Promise.all(running.splice(0).map((server) => server.stop()));
+  };
+  try {
+    const openbao = await startLabOpenBao({
+      port: options.openbaoPort ?? 0,
+      roles: { [LAB_ROLE]: labRole(logins) },
+      ...(clock === undefined ? {} : { clock }),
+      ...(log === undefined ? {} : { log }),
+      ...(intercept === undefined ? {} : { intercept }),
+      ...(sign === undefined ? {} : { sign }),
+    });
+    running.push(openbao);
+    const ssh = async (port: number): Promise<LabSshServer> => {
+      const server = await startLabSshServer({
+        port,
+        root: home,
+        rules: {
+          logins,
+          trustedCas: [openbao.caFingerprint],
+          authorizedKeys: () => readFileSync(authorizedKeys, 'utf8').split('\n'),
+        },
+        ...(clock === undefined ? {} : { clock }),
+        ...(log === undefined ? {} : { log }),
+        ...(onLogin === undefined ? {} : { onLogin }),
+      });
+      running.push(server);
+      return server;
+    };
+    const lane = await ssh(options.port ?? 0);
+    const other = await ssh(0);
+    const knownHosts = write(
+      join(dir, 'known_hosts'),
+      [lane, other].map((server) => `${names(server.port).join(',')} ${server.hostKey}\n`).join(''),
+    );
+    write(join(dir, 'token'), `${openbao.tokens.create(LAB_ROLE, 'warden-lab', TOKEN_TTL_SECONDS)}\n`);
+    return {
+      dir,
+      exports: {
+        WARDEN_CONFIG: writeConfiguration(dir, logins, openbao, names(lane.port)),
+        BAO_TOKEN_PATH: join(dir, 'token'),
+      },
+      openbaoUrl: openbao.url,
+      openbao,
+      sshPort: lane.port,
+      otherSshPort: other.port,
+      logins,
+      knownHosts,
+      sshConfig: write(join(dir, 'ssh_config'), sshConfig(dir, { lab: lane.port, other: other.port })),
+      authorizedKeys,
+      home,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
