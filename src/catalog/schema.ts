@@ -2,7 +2,7 @@
  * The schema of a catalog entry. The routing fields are ops-warden's and are only typed here, for entries that are not
  * SSH lanes; an `ssh:` block is checked strictly, because it decides about certificates.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { durationText } from '../config/duration.ts';
 import { baoPath, fingerprint } from '../config/schema.ts';
 import { ACTOR_TYPES } from '../inventory/actor.ts';

@@ -2,7 +2,7 @@
  * A parsed YAML file against a zod schema: what zod finds becomes problems with line, key and a hint that a person can
  * follow (the closest known key for an unknown one). Values are never repeated: somebody may have pasted a secret.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigError, type Problem, type Problems } from './problems.ts';
 import { dotted, type Path, type YamlFile } from './yaml-file.ts';
 

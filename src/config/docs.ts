@@ -2,7 +2,7 @@
  * docs/configuration.md, written from the schemas: `node scripts/docs.mjs` puts it there, and a test compares. Left out:
  * examples of every key (the interface's are in the README and in tests).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { laneEntrySchema } from '../catalog/schema.ts';
 import { inventorySchema } from '../inventory/load.ts';
 import { wardenSchema } from './schema.ts';

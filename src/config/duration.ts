@@ -1,5 +1,5 @@
 /** Durations as the files write them: `500ms`, `30s`, `2m`, `1h`. A unit is required: a bare number would be a guess. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 

@@ -3,7 +3,7 @@
  * is generated from it. The keys of ops-warden are accepted under the names it gave them (`vault:`, `token_env`,
  * `ca_key`, `policy.flex_auth_url`…). What is accepted here but not built is refused by not-built.ts.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a key is when neither the command line, the environment nor the file says; load.ts applies them. */
 export const DEFAULTS = {

@@ -2,7 +2,7 @@
  * inventory.yaml: who certificates are for. The rules are ops-warden's: the prefix is the type, a TTL above the type's
  * cap is refused and never clamped. New here: `files`, which lets `warden sign` and `issue` serve a person.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { requireSchema } from '../config/check-schema.ts';
 import { type Problem, throwProblems } from '../config/problems.ts';
 import { readYamlFile, type YamlFile } from '../config/yaml-file.ts';
