@@ -101,11 +101,8 @@ function serveClient(client: Connection, peer: Peer, options: LabSshOptions): vo
     const remote = `${peer.address} ${peer.port} 127.0.0.1`;
     serveSession(accept(), { ...login, root: realpathSync(options.root), remote });
   });
-  client.on('request', (accept, reject, name) => {
-    // Forwarding back to the client is not offered; no-more-sessions is a promise of the client's that needs no answer.
-    if (name === 'no-more-sessions@openssh.com') accept?.();
-    else reject?.();
-  });
+  // Forwarding back to the client is not offered; no-more-sessions@openssh.com wants no answer.
+  client.on('request', (_accept, reject) => reject?.());
   forward(client, () => login?.permissions);
   client.on('error', (error) => say(`error: ${error.message}`));
   client.on('close', () => clearTimeout(grace));

@@ -2,7 +2,7 @@
  * The sftp subsystem (draft-ietf-secsh-filexfer-02, version 3), as much as scp and sftp need: files, directories, attributes, renames.
  * Paths are the file system's own, but everything outside the root is refused, also through links. Left out: links, extensions.
  */
-import type { Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import {
   type FileHandle,
   lstat,
@@ -20,7 +20,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import ssh2, { type Attributes, type SFTPWrapper } from 'ssh2';
 import { errnoOf } from '../errors.ts';
 
-const { STATUS_CODE: STATUS, OPEN_MODE, flagsToString } = ssh2.utils.sftp;
+const { STATUS_CODE: STATUS, OPEN_MODE } = ssh2.utils.sftp;
 const MAX_HANDLES = 256;
 const MAX_READ = 256 * 1024;
 const NAMES_PER_ANSWER = 100;
@@ -56,6 +56,23 @@ function attributes(stats: Stats): Attributes {
   };
 }
 
+/** sftp's open flags as open(2)'s. ssh2's own flagsToString knows no WRITE|CREAT without TRUNC, with which OpenSSH's scp opens. */
+function openFlags(flags: number): number {
+  const has = (flag: number) => (flags & flag) !== 0;
+  const access = has(OPEN_MODE.READ)
+    ? has(OPEN_MODE.WRITE)
+      ? constants.O_RDWR
+      : constants.O_RDONLY
+    : constants.O_WRONLY;
+  return (
+    access |
+    (has(OPEN_MODE.APPEND) ? constants.O_APPEND : 0) |
+    (has(OPEN_MODE.CREAT) ? constants.O_CREAT : 0) |
+    (has(OPEN_MODE.TRUNC) ? constants.O_TRUNC : 0) |
+    (has(OPEN_MODE.EXCL) ? constants.O_EXCL : 0)
+  );
+}
+
 /** What `ls -l` in sftp shows. */
 function longName(name: string, stats: Stats): string {
   const type = stats.isDirectory() ? 'd' : '-';
@@ -83,6 +100,15 @@ async function placeOf(root: string, path: string, follow: boolean): Promise<str
   const place = follow ? await followed(parent) : parent;
   if (place !== root && !place.startsWith(root + sep)) throw new Refused(STATUS.PERMISSION_DENIED);
   return place;
+}
+
+/** Without an exit-status of 0 scp reports a failure, and ssh2's SFTP channel has no public way to send one. */
+function sendExitStatus(sftp: object): void {
+  if (!('_protocol' in sftp && 'outgoing' in sftp)) return;
+  const { _protocol: protocol, outgoing } = sftp;
+  if (typeof outgoing !== 'object' || outgoing === null || !('id' in outgoing)) return;
+  if (typeof protocol !== 'object' || protocol === null || !('exitStatus' in protocol)) return;
+  if (typeof protocol.exitStatus === 'function') protocol.exitStatus(outgoing.id, 0);
 }
 
 /** Serves one client; the root must be an absolute path without links. */
@@ -122,15 +148,12 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
   sftp.on('OPEN', (id, path, flags, attrs) =>
     answer(id, async () => {
       room();
-      const mode = flagsToString(flags);
-      if (mode === null) throw new Refused(STATUS.FAILURE);
       // Followed: otherwise a link inside the root would open what lies outside.
       const place = await placeOf(root, path, true);
-      // OpenSSH's scp opens with WRITE|CREAT|TRUNC and, to resume, WRITE alone, for which Node's "r+" stands.
       const permissions = Number.isInteger(attrs.mode) ? attrs.mode & 0o777 : 0o644;
       give(id, {
         kind: 'file',
-        file: await open(place, mode, permissions),
+        file: await open(place, openFlags(flags), permissions),
         append: (flags & OPEN_MODE.APPEND) !== 0,
       });
     }),
@@ -143,7 +166,9 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
       else sftp.data(id, buffer.subarray(0, bytesRead));
     }),
   );
-  sftp.on('WRITE', (id, name, offset, data) =>
+  sftp.on('WRITE', (id, name, offset, view) => {
+    // ssh2 reuses the packet's memory as soon as this listener returns.
+    const data = Buffer.from(view);
     done(id, async () => {
       const { file, append } = fileOf(name);
       let written = 0;
@@ -151,8 +176,8 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
         const at = append ? null : offset + written;
         written += (await file.write(data, written, data.length - written, at)).bytesWritten;
       }
-    }),
-  );
+    });
+  });
   sftp.on('CLOSE', (id, name) =>
     done(id, async () => {
       const handle = find(name);
@@ -228,6 +253,12 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
   sftp.on('RENAME', (id, from, to) =>
     done(id, async () => rename(await placeOf(root, from, false), await placeOf(root, to, false))),
   );
+  // The client half-closes; ssh2 leaves the answer to us, and scp waits for it.
+  sftp.on('end', () => {
+    sendExitStatus(sftp);
+    sftp.end();
+  });
+  sftp.on('error', () => sftp.end());
   sftp.on('close', () => {
     for (const handle of handles.values()) if (handle.kind === 'file') handle.file.close().catch(() => {});
     handles.clear();
