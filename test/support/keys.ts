@@ -1,8 +1,10 @@
 /** SSH key files made by ssh-keygen for tests: plain keys and the certificates of a CA, and private keys read for node:crypto. */
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import sshpk from 'sshpk';
-import { Reader } from '../../src/ssh/wire.ts';
+import { mpintBody } from '../../src/ssh/mpint.ts';
+import { encodeSignature } from '../../src/ssh/signature.ts';
+import { Reader, Writer } from '../../src/ssh/wire.ts';
 import { mustRun } from './process.ts';
 
 const TYPES = {
@@ -84,4 +86,43 @@ export function readPrivateKey(path: string): KeyObject {
   secret.string();
   const seed = secret.string().subarray(0, 32);
   return createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, seed]), format: 'der', type: 'pkcs8' });
+}
+
+const CURVES: Readonly<Record<string, { readonly name: string; readonly hash: string }>> = {
+  'P-256': { name: 'nistp256', hash: 'sha256' },
+  'P-384': { name: 'nistp384', hash: 'sha384' },
+  'P-521': { name: 'nistp521', hash: 'sha512' },
+};
+
+function curveOf(jwk: JsonWebKey): { readonly name: string; readonly hash: string } {
+  const curve = CURVES[jwk.crv ?? ''];
+  if (curve === undefined) throw new Error(`no SSH key has the curve ${jwk.crv}`);
+  return curve;
+}
+
+/** The SSH blob of a public or private key: ed25519, ECDSA or RSA (RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4). */
+export function publicBlob(key: KeyObject): Buffer {
+  const jwk = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' });
+  const bytes = (text: string | undefined) => Buffer.from(text ?? '', 'base64url');
+  if (jwk.kty === 'OKP') return new Writer().string('ssh-ed25519').string(bytes(jwk.x)).done();
+  if (jwk.kty === 'RSA')
+    return new Writer()
+      .string('ssh-rsa')
+      .string(mpintBody(bytes(jwk.e)))
+      .string(mpintBody(bytes(jwk.n)))
+      .done();
+  const { name } = curveOf(jwk);
+  const point = Buffer.concat([Buffer.from([4]), bytes(jwk.x), bytes(jwk.y)]);
+  return new Writer().string(`ecdsa-sha2-${name}`).string(name).string(point).done();
+}
+
+/** The SSH signature blob of a private key over `data`; RSA as rsa-sha2-512, as ssh asks a server for. */
+export function signBlob(key: KeyObject, data: Buffer): Buffer {
+  if (key.asymmetricKeyType === 'ed25519') return encodeSignature('ssh-ed25519', sign(null, data, key));
+  if (key.asymmetricKeyType === 'rsa') return encodeSignature('rsa-sha2-512', sign('sha512', data, key));
+  const { name, hash } = curveOf(createPublicKey(key).export({ format: 'jwk' }));
+  const raw = sign(hash, data, { key, dsaEncoding: 'ieee-p1363' });
+  const half = raw.length / 2;
+  const [r, s] = [mpintBody(raw.subarray(0, half)), mpintBody(raw.subarray(half))];
+  return encodeSignature(`ecdsa-sha2-${name}`, new Writer().string(r).string(s).done());
 }

@@ -240,7 +240,8 @@ export interface Typed {
   readonly send: string;
 }
 
-const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
+/** The system's python rather than a version manager's, which wants a home. */
+export const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
 const TERMINAL = fileURLToPath(new URL('python/terminal.py', import.meta.url));
 
 /**
