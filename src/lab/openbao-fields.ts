@@ -71,10 +71,10 @@ function durationSeconds(field: string, text: string): number {
   return Math.floor(seconds);
 }
 
-/** Seconds, or undefined where the request has no such field or an empty one. Throws BaoFailure 400. */
+/** Seconds (an empty text is 0), or undefined where the request has no such field. Throws BaoFailure 400. */
 export function durationField(fields: Fields, name: string): number | undefined {
   const text = textField(fields, name);
-  return text === undefined || text === '' ? undefined : durationSeconds(name, text);
+  return text === undefined ? undefined : durationSeconds(name, text);
 }
 
 /** A map from text to text, or undefined where the request has no such field. Throws BaoFailure 400. */

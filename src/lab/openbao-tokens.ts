@@ -17,6 +17,8 @@ export interface LabToken {
   readonly policies: readonly string[];
   readonly createdMs: number;
   readonly creationTtl: number;
+  /** Seconds that a renewal without an increment gives: those of the last one. */
+  leaseSeconds: number;
   /** Milliseconds since the epoch; undefined: never. */
   expiresMs: number | undefined;
 }
@@ -52,6 +54,7 @@ export function tokenStore(mount: string, clock: Clock): TokenStore {
       grants,
       createdMs,
       creationTtl,
+      leaseSeconds: creationTtl,
       expiresMs: creationTtl === 0 ? undefined : createdMs + creationTtl * 1000,
     });
     return id;
@@ -104,10 +107,11 @@ export function lookupData(token: LabToken, nowMs: number): Record<string, unkno
   };
 }
 
-/** Renews the token by `increment`, or by what it was made for; answers `auth` of `auth/token/renew-self`. */
+/** Renews the token by `increment`, or by as much as the last time; answers `auth` of `auth/token/renew-self`. */
 export function renew(token: LabToken, fields: Fields, nowMs: number): Record<string, unknown> {
   if (token.expiresMs === undefined) throw new BaoFailure(400, 'lease is not renewable');
-  const lease = durationField(fields, 'increment') ?? token.creationTtl;
+  const lease = durationField(fields, 'increment') || token.leaseSeconds;
+  token.leaseSeconds = lease;
   token.expiresMs = nowMs + lease * 1000;
   return {
     client_token: token.id,
