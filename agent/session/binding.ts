@@ -15,7 +15,8 @@ export const MAX_BINDINGS = 16;
 /** One verified bind. */
 export type Binding = Omit<SessionBind, 'signature'>;
 
-function plainKeyOf(hostKey: Buffer): Buffer {
+/** The plain key of a bound host key, which may be a whole host certificate. Throws `malformed`, `bad_certificate`. */
+export function plainKeyOf(hostKey: Buffer): Buffer {
   const type = new Reader(hostKey).text(128);
   return isCertificateType(type) ? parseCertificate(hostKey).publicKey : hostKey;
 }

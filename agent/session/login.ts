@@ -2,7 +2,7 @@
  * From a bound connection to a minted identity: who is asking, where the login goes, which lane covers it, and the mint
  * (design.md, "The way of a login"). Everything that stands in the way is a WardenError with what to do.
  */
-import { homedir, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import { chooseLane } from '../../src/catalog/choose.ts';
 import type { Lane } from '../../src/catalog/lane.ts';
 import type { AgentConfig } from '../../src/config/config.ts';
@@ -18,7 +18,7 @@ import type { Clock } from '../../src/system/clock.ts';
 import { type PeerCredentials, type ProcessInfo, processInfo } from '../../src/system/peer.ts';
 import { FreshKey } from '../keystore/fresh-key.ts';
 import { MintedIdentity } from '../keystore/minted-identity.ts';
-import type { Binding } from './binding.ts';
+import { type Binding, plainKeyOf } from './binding.ts';
 import { checkFlags, checkPeer, checkWords } from './direct.ts';
 import type { Register } from './register.ts';
 
@@ -49,11 +49,9 @@ export function newAttempt(): Attempt {
 /** The peer's own words, if it is a process that we may look at. */
 async function wordsOf(process: ProcessInfo | undefined): Promise<CallerWords> {
   if (process === undefined) return NO_WORDS;
-  return callerWords(process.argv, {
-    cwd: process.cwd ?? '/',
-    home: homedir(),
-    localUser: userInfo().username,
-  });
+  // ssh takes its home from the password database, not from $HOME.
+  const { homedir, username } = userInfo();
+  return callerWords(process.argv, { cwd: process.cwd ?? '/', home: homedir, localUser: username });
 }
 
 async function destinationOf(
@@ -65,7 +63,7 @@ async function destinationOf(
   const destination = resolveDestination(binding.hostKey, {
     knownHosts,
     lanes: d.lanes,
-    candidates: [...words.candidates, ...d.provedNames.of(fingerprint(binding.hostKey))],
+    candidates: [...words.candidates, ...d.provedNames.of(fingerprint(plainKeyOf(binding.hostKey)))],
     nowSeconds: Math.floor(d.clock.now() / 1000),
   });
   d.provedNames.remember(destination);

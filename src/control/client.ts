@@ -1,7 +1,7 @@
 /** The CLI's end of the control socket. Every answer passes its schema; nobody waits longer than the deadline. */
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type PathInput, runtimePaths } from '../config/runtime-paths.ts';
 import { errnoOf, WardenError } from '../errors.ts';
 import { CONTROL_PATHS, type Refusal, type Status, statusSchema, stopSchema, whySchema } from './messages.ts';

@@ -2,7 +2,7 @@
  * What the control socket says: JSON over HTTP on a Unix socket in the daemon's private directory, never forwarded. One schema for
  * both ends.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What can be asked: `GET status`, `GET why?host=NAME`, `POST stop`. */
 export const CONTROL_PATHS = { status: '/v1/status', why: '/v1/why', stop: '/v1/stop' } as const;

@@ -2,7 +2,7 @@
  * What OpenBao's statuses and error strings mean to a person (OpenBao's `api/` client, `logical/ssh/path_issue_sign.go`;
  * matched without regard to case). An answer that is not OpenBao's JSON is `bao_bad_answer`, whatever its status.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorCode, WardenError } from '../errors.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 import type { BaoResponse } from './http-client.ts';

@@ -4,7 +4,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errnoOf, WardenError } from '../errors.ts';
 import { fingerprint, parsePublicKeyLine } from '../ssh/public-key.ts';
 

@@ -2,7 +2,7 @@
  * OpenBao's SSH secrets engine as warden uses it (OpenBao's API documentation, "SSH secrets engine"): sign a public key, read the
  * CA's public keys. Never `issue/`: there the server would see the private key.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { WardenError } from '../errors.ts';
 import { errorOf, parseJson } from './answers.ts';
 import type { BaoResponse, HttpClient } from './http-client.ts';

@@ -6,7 +6,7 @@
  * Left out: policy{} and accessor_hash come with the gate and the ways to log in; argv and environment never do.
  */
 import { hash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { WardenError } from '../errors.ts';
 import { ACTOR_TYPES } from '../inventory/actor.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
