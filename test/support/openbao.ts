@@ -86,15 +86,17 @@ export function openbaoBinary(): string | undefined {
   ].find(isProgram);
 }
 
+/** The reason of a skip, for vitest's `skip(openbaoMissing(), NO_OPENBAO)`. */
+export const NO_OPENBAO = 'no `bao` program: set WARDEN_TEST_BAO or put OpenBao on PATH';
+
 /**
- * For `describe.skipIf(openbaoMissing())`: true where there is no `bao`, and says so on stderr.
+ * True where there is no `bao`, and says so on stderr; for `skip(openbaoMissing(), NO_OPENBAO)` in a test or a beforeEach.
  * With `WARDEN_REQUIRE_REAL=1` a missing `bao` is a failure: throws.
  */
 export function openbaoMissing(): boolean {
   if (openbaoBinary() !== undefined) return false;
-  const reason = 'no `bao` program: set WARDEN_TEST_BAO or put OpenBao on PATH';
-  if (process.env['WARDEN_REQUIRE_REAL'] === '1') throw new Error(reason);
-  console.error(`skipped: ${reason}`);
+  if (process.env['WARDEN_REQUIRE_REAL'] === '1') throw new Error(NO_OPENBAO);
+  console.error(`skipped: ${NO_OPENBAO}`);
   return true;
 }
 

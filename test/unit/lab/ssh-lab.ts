@@ -62,6 +62,11 @@ function run(
   });
 }
 
+/** The system's ssh with these arguments, without an agent and without questions. */
+export function ssh(args: readonly string[]): Promise<Outcome> {
+  return run('ssh', ['-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', ...args]);
+}
+
 export async function startSshLab(): Promise<SshLab> {
   const dir = mkdtempSync(join(tmpdir(), 'warden-lab-'));
   chmodSync(dir, 0o700);
