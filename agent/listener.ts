@@ -44,8 +44,23 @@ function lockDirectory(directory: string, config: string | undefined): number | 
   return fd;
 }
 
+/** Whether a living warden agent has taken the directory of a socket path. */
+export function isServed(socketPath: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(join(dirname(socketPath), PID_FILE), 'r');
+  } catch {
+    return false;
+  }
+  try {
+    return libc() !== undefined && !tryLock(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Whether anybody accepts connections on a socket path. */
-function isServed(path: string): Promise<boolean> {
+function accepts(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
     const answer = (served: boolean) => {
@@ -67,7 +82,7 @@ async function clearPath(path: string): Promise<void> {
     throw new WardenError('socket_path', `${path} is there already and is no socket`, {
       hint: 'remove it, or choose another: --socket',
     });
-  if (await isServed(path)) throw inUse(path, 'another living agent');
+  if (await accepts(path)) throw inUse(path, 'another living agent');
   unlinkSync(path);
 }
 

@@ -15,6 +15,7 @@ import { systemClock } from '../src/system/clock.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { detach } from './detach.ts';
 import { followProcess } from './lifetime.ts';
+import { isServed } from './listener.ts';
 import { createLog } from './log.ts';
 
 /** In-flight logins get this long to end after SIGTERM. */
@@ -27,6 +28,7 @@ const OPTIONS = {
   check: { type: 'boolean' },
   detached: { type: 'boolean' },
   'session-of': { type: 'string' },
+  'session-socket': { type: 'string' },
 } as const;
 
 function parseFlags(argv: readonly string[]) {
@@ -38,10 +40,11 @@ function parseFlags(argv: readonly string[]) {
       allowPositionals: false,
     });
     const session = values['session-of'];
+    const sessionSocket = values['session-socket'];
     const sessionOf = session === undefined ? undefined : Number(session);
     if (sessionOf !== undefined && !(Number.isSafeInteger(sessionOf) && sessionOf > 1))
       throw new Error('--session-of takes a process id');
-    return { ...values, sessionOf };
+    return { ...values, sessionOf, sessionSocket };
   } catch (cause) {
     const reason = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : '';
     throw new WardenError('usage', reason, { hint: 'warden agent --help', cause });
@@ -98,6 +101,11 @@ async function run(): Promise<void> {
     process.stdout.write(`configuration is good: ${config.file ?? 'defaults'}\n`);
     return;
   }
+  if (background && isServed(configured)) {
+    process.stdout.write(`socket ${configured}\n`);
+    return;
+  }
+  const socket = flags.sessionSocket ?? configured;
   process.title = 'warden-agent';
   process.umask(0o077);
   let daemon: Daemon | undefined;
@@ -119,7 +127,7 @@ async function run(): Promise<void> {
     onStop,
   });
   if (flags.sessionOf !== undefined) followProcess(flags.sessionOf, onStop);
-  if (background) detach(daemon.socket);
+  if (background) detach(`socket ${daemon.socket}`);
 }
 
 /** A detached daemon has no standard error: its log is a file in state_dir, where it is known. */
@@ -132,5 +140,7 @@ function logFile(config: Parameters<typeof startDaemon>[0]['config']): string | 
 run().catch((thrown: unknown) => {
   const error = asWardenError(thrown);
   process.stderr.write(`warden: ${error.message}${error.hint === '' ? '' : ` (${error.hint})`}\n`);
+  // The launcher can't see the status of a daemon that it let go of.
+  if (process.argv.includes('--detached')) process.stdout.write(`exit ${error.exit}\n`);
   process.exit(error.exit);
 });
