@@ -80,6 +80,7 @@ function send(response: ServerResponse, answer: Answer, clock: Clock): void {
     'X-Warden-Lab': 'not for production',
     // Node would send the process's own time; OpenBao's clock is the one that signs.
     Date: new Date(clock.now()).toUTCString(),
+    ...(answer.status === 204 ? {} : { 'Content-Length': String(Buffer.byteLength(body)) }),
     ...answer.headers,
   });
   response.end(body);

@@ -6,6 +6,7 @@
  */
 import { realpathSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2, { type Connection } from 'ssh2';
 import { parsePublicKeyLine } from '../ssh/public-key.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
@@ -17,6 +18,7 @@ const MAX_AUTH_TRIES = 6;
 /** sshd's default LoginGraceTime. */
 const LOGIN_GRACE_MS = 120_000;
 const CONNECT_DEADLINE_MS = 5_000;
+const STOP_DEADLINE_MS = 2_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 export interface LabSshOptions {
@@ -130,7 +132,8 @@ export async function startLabSshServer(options: LabSshOptions): Promise<LabSshS
     stop: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const client of clients) client.end();
-      await closed;
+      // A client that never closes its side must not hold the lab.
+      await Promise.race([closed, sleep(STOP_DEADLINE_MS, undefined, { ref: false })]);
     },
   };
 }
