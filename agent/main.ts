@@ -93,10 +93,11 @@ async function run(): Promise<void> {
     uid: process.getuid?.() ?? 0,
   };
   // A one-shot session that can't mint would be a worse ssh: it says why instead.
-  const { config, socket, upstream } = readConfig(
-    input,
-    flags.check === true || flags.sessionOf !== undefined,
-  );
+  const {
+    config,
+    socket: configured,
+    upstream,
+  } = readConfig(input, flags.check === true || flags.sessionOf !== undefined);
   if (flags.check === true) {
     process.stdout.write(`configuration is good: ${config.file ?? 'defaults'}\n`);
     return;
