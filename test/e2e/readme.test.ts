@@ -1,0 +1,91 @@
+/** The README's set-up "With your own OpenBao", its blocks taken from the file and run: by the real bao, sshd and ssh. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { hostName, knownHostsLine } from '../support/known-hosts.ts';
+import { type OpenBao, openbaoBinary, startOpenBao } from '../support/openbao.ts';
+import { mustRun, run } from '../support/process.ts';
+import { realPartsMissing } from '../support/rig.ts';
+import { type Sshd, startSshd } from '../support/sshd.ts';
+import { tempDirectory } from '../support/temp.ts';
+import { createUser, type User, usersMissing } from '../support/users.ts';
+import { LAUNCHER } from '../support/warden.ts';
+
+/** The code block behind `<!-- readme:NAME -->`. */
+function block(name: string): string {
+  const found = new RegExp(`<!-- readme:${name} -->\n\`\`\`\\w*\n([\\s\\S]*?)\`\`\``).exec(
+    readFileSync('README.md', 'utf8'),
+  );
+  if (found?.[1] === undefined) throw new Error(`README.md has no block ${name}`);
+  return found[1];
+}
+
+describe('README: with your own OpenBao', () => {
+  const missing = realPartsMissing() ?? usersMissing();
+  const home = tempDirectory();
+  let bao: OpenBao | undefined;
+  let sshd: Sshd | undefined;
+  let ops: User | undefined;
+
+  beforeEach((context) => {
+    if (missing !== undefined) context.skip(missing);
+  });
+  afterAll(async () => {
+    await run(LAUNCHER, ['agent', '--stop'], { env: { HOME: home.path, XDG_RUNTIME_DIR: home.path } });
+    await sshd?.stop();
+    await bao?.stop();
+    await ops?.remove();
+    home.remove();
+  });
+
+  test('server, sshd and user blocks end with a login', async () => {
+    bao = await startOpenBao();
+    const user = await createUser();
+    ops = user;
+    // The one name in the blocks that must exist on this machine.
+    const asHere = (text: string) =>
+      text.replaceAll('"ops"', `"${user.name}"`).replaceAll('[ops]', `[${user.name}]`);
+    // The harness has mounted an engine at ssh/ already; the README begins without.
+    await bao.api('DELETE', 'sys/mounts/ssh');
+    const environment = {
+      HOME: home.path,
+      BAO_ADDR: bao.addr,
+      BAO_TOKEN: bao.rootToken,
+      PATH: `${dirname(openbaoBinary() ?? '')}:${process.env['PATH']}`,
+    };
+    await mustRun('sh', ['-euc', asHere(block('server'))], { cwd: home.path, env: environment });
+
+    const ca = readFileSync(home.join('warden_user_ca.pub'), 'utf8').trim();
+    sshd = await startSshd({ userCas: [ca] });
+    expect(block('sshd')).toMatch(/^TrustedUserCAKeys \S+\nLogLevel VERBOSE\n$/);
+
+    const token = await bao.createToken({ policies: ['warden-jit-adm'] });
+    const [key] = sshd.hostKeys;
+    if (key === undefined) throw new Error('no host key');
+    mkdirSync(home.join('.ssh'), { mode: 0o700 });
+    const knownHosts = home.write(
+      '.ssh/known_hosts',
+      `${knownHostsLine([hostName('web1.example.com', sshd.port)], key.publicKey)}\n`,
+    );
+    mkdirSync(home.join('bin'));
+    await mustRun('ln', ['-s', LAUNCHER, home.join('bin/warden')], {});
+    // ssh by the name of the README, on the port that this sshd has.
+    const options = `-F none -o BatchMode=yes -o HostName=127.0.0.1 -o HostKeyAlias='${hostName('web1.example.com', sshd.port)}' -o UserKnownHostsFile=${knownHosts} -p ${sshd.port}`;
+    const script = asHere(block('user'))
+      .replace('https://bao.example.com:8200', bao.addr)
+      .replace('"*.example.com"', `"[*.example.com]:${sshd.port}"`)
+      .replace('ssh ops@web1.example.com', `ssh ${options} ${user.name}@web1.example.com whoami`);
+    const result = await run('sh', ['-euc', script], {
+      env: {
+        HOME: home.path,
+        XDG_RUNTIME_DIR: home.path,
+        BAO_TOKEN: token,
+        PATH: `${home.join('bin')}:${process.env['PATH']}`,
+      },
+    });
+    expect(result, result.stderr).toMatchObject({ code: 0 });
+    expect(result.stdout).toBe(
+      `configuration is good: ${home.join('.config/warden/warden.yaml')}\n${user.name}\n`,
+    );
+  }, 60_000);
+});
