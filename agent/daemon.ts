@@ -97,8 +97,23 @@ function createMinting(config: Config, options: DaemonOptions) {
       onSkew,
     },
   };
+  /** Starts and stops are part of the story; a trail that can't be written must not keep the user's other keys away. */
+  const note = async (event: 'agent.start' | 'agent.stop') => {
+    try {
+      await trail.append({
+        event,
+        phase: 'single',
+        outcome: 'ok',
+        message: `warden ${VERSION}, process ${process.pid}`,
+      });
+    } catch (thrown) {
+      const error = asWardenError(thrown);
+      log.error({ code: error.code }, `${error.message} (${error.hint})`);
+    }
+  };
   /** Opens the connection that the first login will use, and learns what only has to be asked once. */
   const warm = async () => {
+    await note('agent.start');
     try {
       await pins.expected();
       await engine.healthy(WARM_DEADLINE_MS);
@@ -121,6 +136,7 @@ function createMinting(config: Config, options: DaemonOptions) {
   });
   const close = async () => {
     pause.close();
+    await note('agent.stop');
     await trail.close();
     http.close();
   };
