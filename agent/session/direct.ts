@@ -2,11 +2,17 @@
  * Is a bind the caller's own login, or one that reached us through it? (design.md, promise 1.) The flag in the bind is set by the
  * forwarding client and proves nothing; a bind is direct only when the peer runs one of `agent.ssh_programs`, has bound no other
  * session before, and its own words name the destination.
+ *
+ * Accepted limits. ssh may trust what warden does not read (UserKnownHostsFile and KnownHostsCommand elsewhere, StrictHostKeyChecking
+ * no): then the name was told and the key is the name's, but nobody has checked that ssh met that key; and a port that only such a
+ * file knows looks unknown, so that its plain name stands in. Whoever holds the far side of a login that asked another agent, or
+ * that went to the background (`ssh -f` forks), can bind a session of his own to the *same* host: that host's lane, nothing else.
  */
 import { statSync } from 'node:fs';
 import type { CallerWords, Destination } from '../../src/destination/destination.ts';
+import type { KnownHostsView } from '../../src/destination/known-hosts-store.ts';
 import { WardenError } from '../../src/errors.ts';
-import type { ProcessInfo } from '../../src/system/peer.ts';
+import type { PeerCredentials, ProcessInfo } from '../../src/system/peer.ts';
 import type { Binding } from './binding.ts';
 import type { Register } from './register.ts';
 
@@ -33,6 +39,15 @@ export function checkFlags(bindings: readonly Binding[]): void {
   }
 }
 
+/** Refuses callers whose ssh reads another user's configuration, and so may be told another host. Throws `not_direct`. */
+export function checkUser(peer: PeerCredentials): void {
+  if (peer.uid === process.getuid?.()) return;
+  throw notDirect(
+    `the caller is user ${peer.uid}, whose ssh configuration is not ours to follow`,
+    'run ssh as yourself, or an agent for that user',
+  );
+}
+
 /** Checks the peer's program and history; before anything is asked of its words. Throws `not_direct`. */
 export function checkPeer(
   process: ProcessInfo,
@@ -54,12 +69,34 @@ export function checkPeer(
     );
 }
 
-/** Whether the caller's own words name the destination. Throws `not_direct`. */
-export function checkWords(words: CallerWords, destination: Destination): void {
+/**
+ * The names of the destination that the caller's own words say, most likely first; never empty. Throws `not_direct` where they say
+ * none of them. A plain name that ssh only falls back to counts where known_hosts does not know the one with the port
+ * (sshconnect.c: check_host_key, "checking without port identifier"): else a service on another port could pass for the host.
+ */
+export function checkWords(
+  words: CallerWords,
+  destination: Destination,
+  knownHosts: Pick<KnownHostsView, 'knows'>,
+): string[] {
   const proved = new Set(destination.names.map(({ name }) => name));
-  if (words.candidates.some((name) => proved.has(name))) return;
+  const said = words.told.filter(({ name, fallbackOf }) => {
+    if (!proved.has(name)) return false;
+    return fallbackOf === undefined || !(proved.has(fallbackOf) || knownHosts.knows(fallbackOf));
+  });
+  if (said.length > 0) return said.map(({ name }) => name);
+  const [first] = words.candidates;
+  if (first !== undefined && words.told.length === 0) {
+    throw notDirect(
+      `its ssh configuration leaves open whether it went to ${first}`,
+      'set HostKeyAlias for the host before the Match block (exec, localnetwork) that sets HostName or Port',
+    );
+  }
+  const names = [...proved].join(', ');
   throw notDirect(
-    `it was told ${words.candidates[0] ?? 'no host'}, but its host key belongs to ${[...proved].join(', ')}`,
-    'name the host as known_hosts does, or set HostKeyAlias in ssh_config',
+    `it was told ${first ?? 'no host'}, but its host key ${names === '' ? 'has no proved name' : `belongs to ${names}`}`,
+    names === ''
+      ? 'put the host into known_hosts, or its exact name into the hosts of the lane that pins its key'
+      : 'name the host (and port) as known_hosts does, or set HostKeyAlias in ssh_config',
   );
 }

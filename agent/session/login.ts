@@ -2,13 +2,13 @@
  * From a bound connection to a minted identity: who is asking, where the login goes, which lane covers it, and the mint
  * (design.md, "The way of a login"). Everything that stands in the way is a WardenError with what to do.
  */
-import { userInfo } from 'node:os';
+import { type UserInfo, userInfo } from 'node:os';
 import { chooseLane } from '../../src/catalog/choose.ts';
 import type { Lane } from '../../src/catalog/lane.ts';
 import type { AgentConfig } from '../../src/config/config.ts';
-import { callerWords } from '../../src/destination/caller-words.ts';
+import { callerWords, typedWords } from '../../src/destination/caller-words.ts';
 import type { CallerWords, Destination } from '../../src/destination/destination.ts';
-import type { KnownHostsStore } from '../../src/destination/known-hosts-store.ts';
+import type { KnownHostsStore, KnownHostsView } from '../../src/destination/known-hosts-store.ts';
 import { resolveDestination } from '../../src/destination/names.ts';
 import type { ProvedNames } from '../../src/destination/proved-names.ts';
 import { WardenError } from '../../src/errors.ts';
@@ -19,7 +19,7 @@ import { type PeerCredentials, type ProcessInfo, processInfo } from '../../src/s
 import { FreshKey } from '../keystore/fresh-key.ts';
 import { MintedIdentity } from '../keystore/minted-identity.ts';
 import { type Binding, plainKeyOf } from './binding.ts';
-import { checkFlags, checkPeer, checkWords } from './direct.ts';
+import { checkFlags, checkPeer, checkUser, checkWords } from './direct.ts';
 import type { Register } from './register.ts';
 
 export interface LoginDependencies {
@@ -40,26 +40,29 @@ export interface Attempt {
   lane: Lane | undefined;
 }
 
-const NO_WORDS: CallerWords = { candidates: [], user: undefined };
+const NO_WORDS: CallerWords = { candidates: [], told: [], user: undefined };
 
 export function newAttempt(): Attempt {
   return { process: undefined, words: NO_WORDS, destination: undefined, lane: undefined };
 }
 
-/** The peer's own words, if it is a process that we may look at. */
-async function wordsOf(process: ProcessInfo | undefined): Promise<CallerWords> {
-  if (process === undefined) return NO_WORDS;
+/** Asked once: the password database may be a directory service, and the answer never changes. */
+let account: UserInfo<string> | undefined;
+
+/** The peer's own words. Throws `limit_exceeded` where its ssh configuration can't be followed. */
+async function wordsOf(process: ProcessInfo): Promise<CallerWords> {
   // ssh takes its home from the password database, not from $HOME.
-  const { homedir, username } = userInfo();
-  return callerWords(process.argv, { cwd: process.cwd ?? '/', home: homedir, localUser: username });
+  account ??= userInfo();
+  const { homedir, username } = account;
+  return callerWords(process.argv, { cwd: process.cwd, home: homedir, localUser: username });
 }
 
-async function destinationOf(
+function destinationOf(
   d: LoginDependencies,
   binding: Binding,
   words: CallerWords,
-): Promise<Destination> {
-  const knownHosts = await d.knownHosts.look();
+  knownHosts: KnownHostsView,
+): Destination {
   const destination = resolveDestination(binding.hostKey, {
     knownHosts,
     lanes: d.lanes,
@@ -108,24 +111,36 @@ export async function certificateFor(
     throw new WardenError('no_peer', 'the caller is unknown: no peer credentials', { hint: 'warden status' });
   const process = processInfo(peer.pid);
   attempt.process = process;
-  if (process === undefined && d.agent.directPeers === 'ssh') {
+  // With `any` the flag alone decides, and the words are guesses for names only.
+  const judged = d.agent.directPeers === 'ssh';
+  if (process === undefined && judged) {
     throw new WardenError('no_peer', `process ${peer.pid}, which asks, can't be looked at`, {
       hint: 'in a container that hides /proc of others: agent.direct_peers: any (weaker)',
     });
   }
   checkFlags(bindings);
-  if (process !== undefined && d.agent.directPeers === 'ssh')
-    checkPeer(process, binding, d.agent.sshPrograms, d.register);
-  attempt.words = await wordsOf(process);
-  const destination = await destinationOf(d, binding, attempt.words);
+  if (process !== undefined) {
+    if (judged) {
+      checkPeer(process, binding, d.agent.sshPrograms, d.register);
+      checkUser(peer);
+    }
+    attempt.words = typedWords(process.argv);
+    try {
+      attempt.words = await wordsOf(process);
+    } catch (thrown) {
+      if (judged) throw thrown;
+    }
+  }
+  const knownHosts = await d.knownHosts.look();
+  const destination = destinationOf(d, binding, attempt.words, knownHosts);
   attempt.destination = destination;
   checkKnown(destination, d.lanes);
-  if (d.agent.directPeers === 'ssh') checkWords(attempt.words, destination);
+  const words = judged ? checkWords(attempt.words, destination, knownHosts) : attempt.words.candidates;
   const choice = chooseLane({
     lanes: d.lanes,
     names: destination.names,
     fingerprint: destination.fingerprint,
-    words: attempt.words.candidates,
+    words,
   });
   if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
   const { lane, name } = choice;

@@ -2,24 +2,31 @@
  * The caller's own words: under which names may the ssh that connected look its host up? Its arguments, taken through the
  * ssh_config that it reads, as ssh.c's main() does it: configuration, HostName, canonicalization, final pass. The answers
  * are guesses that known_hosts and the verified key prove or not. Nothing is executed and nothing is resolved: what would
- * need that (Match exec, CanonicalDomains) gives more guesses instead. Left out: CNAMEs, tokens in User.
+ * need that (Match exec, CanonicalDomains) gives more guesses instead. Left out: CNAMEs, tokens in User, an ssh built with
+ * another place for its system configuration.
+ *
+ * Which of them can stand for the destination (promise 1 of the design) is stricter. Where a block that only perhaps applies
+ * (Match exec, localnetwork, ...) sets HostName, Port, HostKeyAlias or how names are canonicalized, none does: ssh may be on its
+ * way to either host, and one of them could take the other's certificate. A HostKeyAlias before the block decides it. What
+ * such a block sets besides (ProxyJump, User, IdentityFile) does no harm. Accepted limit: with CanonicalizeHostname the name
+ * stands in each of CanonicalDomains, so web1.a.example could pass for web1.b.example.
  */
 import { SocketAddress } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import type { CallerWords } from './destination.ts';
+import type { CallerWords, ToldName } from './destination.ts';
 import { isLiteralName, lowerCase, MAX_NAME, withPort } from './host-name.ts';
 import { parseSshArguments, type SshArguments } from './ssh-arguments.ts';
 import { expandHostName, type Pass, readConfigFile, Settings } from './ssh-config.ts';
-import { ConfigFiles } from './ssh-config-files.ts';
+import { ConfigFiles, cannotFollow } from './ssh-config-files.ts';
 
 /** Canonical names for which the configuration is read again. */
 const MAX_FINAL_PASSES = 40;
 export const MAX_CANDIDATES = 256;
-const NOTHING: CallerWords = { candidates: [], user: undefined };
+const NOTHING: CallerWords = { candidates: [], told: [], user: undefined };
 
 export interface CallerContext {
-  /** ssh's working directory: a relative `-F` starts there. */
-  readonly cwd: string;
+  /** ssh's working directory, where a relative `-F` starts; undefined where it is not known. */
+  readonly cwd: string | undefined;
   /** The home directory of ssh's user, from the password database as ssh takes it. */
   readonly home: string;
   readonly localUser: string;
@@ -64,21 +71,51 @@ function canonicalHosts(settings: Settings, host: string): string[] {
   ];
 }
 
-function namesOf(settings: Settings, hosts: readonly string[]): string[] {
+function namesOf(settings: Settings, hosts: readonly string[]): ToldName[] {
   const aliases = settings.values('hostkeyalias', '').filter((alias) => alias !== '');
-  const names = aliases.map(lowerCase);
+  const names = aliases.map((alias) => ({ name: lowerCase(alias) }));
   // A settled alias is the only name that ssh looks up (get_hostfile_hostname_ipaddr).
   if (!settings.values('hostkeyalias', '').includes('')) return names;
   const ports = settings.values('port', '22').map(Number);
   const valid = ports.filter((port) => Number.isInteger(port) && port > 0 && port < 65536);
-  return [...names, ...hosts.flatMap((host) => [...valid.map((port) => withPort(host, port)), host])];
+  const lookedUp = hosts.flatMap((host) => {
+    const first = valid.map((port) => withPort(host, port));
+    const ported = first.filter((name) => name !== host);
+    return [...first.map((name) => ({ name })), ...ported.map((name) => ({ name: host, fallbackOf: name }))];
+  });
+  return [...names, ...lookedUp];
+}
+
+const NAMING = [
+  'hostname',
+  'port',
+  'canonicalizehostname',
+  'canonicaldomains',
+  'canonicalizemaxdots',
+] as const;
+
+/** Whether the settings leave no doubt about which host is meant. A certain alias beats all else. */
+function isDecided(settings: Settings): boolean {
+  if (settings.isOpen('hostkeyalias')) return false;
+  return settings.values('hostkeyalias').length > 0 || !NAMING.some((keyword) => settings.isOpen(keyword));
+}
+
+/** The file of `-F`, which ssh must have read: without it nobody knows where ssh goes. */
+async function givenFile(path: string, pass: Pass, { cwd }: CallerContext): Promise<string> {
+  const file = resolve(cwd ?? '/', path);
+  // Below these a path means another file to each process.
+  const ownToSsh = /^\/(?:dev\/fd|proc)\//.test(file) || (cwd === undefined && !path.startsWith('/'));
+  if (ownToSsh || (await pass.files.lines(file)) === undefined) {
+    throw cannotFollow(`-F ${path}`, "can't be read", 'give ssh its configuration in a regular file');
+  }
+  return file;
 }
 
 async function readConfiguration(pass: Pass, args: SshArguments, context: CallerContext): Promise<boolean> {
   const userDirectory = join(context.home, '.ssh');
   if (args.configFile !== undefined) {
     if (args.configFile.toLowerCase() === 'none') return false;
-    return readConfigFile(resolve(context.cwd, args.configFile), userDirectory, pass);
+    return readConfigFile(await givenFile(args.configFile, pass, context), userDirectory, pass);
   }
   const system = context.systemConfig ?? '/etc/ssh/ssh_config';
   const userWants = await readConfigFile(join(userDirectory, 'config'), userDirectory, pass);
@@ -93,9 +130,15 @@ function userOf(settings: readonly Settings[]): string | undefined {
   return users.size === 1 && user !== '' && !/[%$]/.test(user) ? user : undefined;
 }
 
+/** The host as it was typed, before any configuration: for messages, where the configuration can't be followed. */
+export function typedWords(argv: readonly string[]): CallerWords {
+  const host = parseSshArguments(argv)?.host;
+  return host === undefined ? NOTHING : { ...NOTHING, candidates: [lowerCase(host)].filter(isLiteralName) };
+}
+
 /**
  * Takes ssh's whole argument vector, the program's name first (as /proc/PID/cmdline has it). No candidates where ssh
- * would refuse the arguments. Throws WardenError `limit_exceeded` where the configuration is too much to follow.
+ * would refuse the arguments. Throws WardenError `limit_exceeded` where the configuration can't be followed in bounded time.
  */
 export async function callerWords(argv: readonly string[], context: CallerContext): Promise<CallerWords> {
   const args = parseSshArguments(argv);
@@ -129,9 +172,13 @@ export async function callerWords(argv: readonly string[], context: CallerContex
   }
   if (!wantsFinal && canonicalizes.includes(false)) readings.push({ settings, hosts });
 
-  const names = readings.flatMap((reading) => namesOf(reading.settings, reading.hosts)).filter(isLiteralName);
+  const names = readings
+    .flatMap((reading) => namesOf(reading.settings, reading.hosts))
+    .filter(({ name }) => isLiteralName(name));
+  const decided = [settings, ...readings.map((reading) => reading.settings)].every(isDecided);
   return {
-    candidates: [...new Set(names)].slice(0, MAX_CANDIDATES),
+    candidates: [...new Set(names.map(({ name }) => name))].slice(0, MAX_CANDIDATES),
+    told: decided ? names.slice(0, MAX_CANDIDATES) : [],
     user: userOf(readings.map((reading) => reading.settings)),
   };
 }

@@ -21,10 +21,22 @@ export interface Destination {
   readonly names: readonly ProvedName[];
 }
 
+/** One name of the host that the caller was told. */
+export interface ToldName {
+  readonly name: string;
+  /**
+   * Set on the plain name of one with a port (`web1` of `[web1]:2222`): ssh looks it up only where known_hosts has no line for
+   * the name with the port, and only there does it stand for the destination.
+   */
+  readonly fallbackOf?: string;
+}
+
 /** The caller's own words: what the ssh that connected was told, taken through the ssh_config that it reads. */
 export interface CallerWords {
-  /** Names under which that ssh may have looked the host up: known_hosts form, most likely first, lower case. */
+  /** Names under which that ssh may have looked the host up: known_hosts form, most likely first, lower case. Guesses to test. */
   readonly candidates: readonly string[];
+  /** The names that can stand for the destination (promise 1). None where the configuration leaves open which host is meant. */
+  readonly told: readonly ToldName[];
   /** The login name if the words or the configuration say one. */
   readonly user: string | undefined;
 }

@@ -1,12 +1,13 @@
 /**
  * The known_hosts files together, looked at anew at every bind: `StrictHostKeyChecking=accept-new` writes its line
  * just before. A file is read again only when stat(2) says that it changed. A missing file is empty, as for ssh;
- * one that can't be read is a warning, and empty.
+ * one that can't be read is a warning, and empty; one that does not answer in time is an error, for it may hold a @revoked line.
  */
 import { type BigIntStats, constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { errnoOf } from '../errors.ts';
-import { type KnownHosts, type KnownHostsLine, parseKnownHosts } from './known-hosts.ts';
+import { type KnownHosts, type KnownHostsLine, parseKnownHosts, speaksOf } from './known-hosts.ts';
+import { READ_DEADLINE_MS, readWithin } from './read-deadline.ts';
 
 /** 100,000 hashed lines take 15 MB. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -15,6 +16,8 @@ export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 export interface KnownHostsView {
   /** The lines of a plain key blob, in the order of the files. */
   readonly linesOf: (key: Buffer) => readonly KnownHostsLine[];
+  /** Whether any line but a @revoked one speaks of a name, whatever its key; yes where a file could not be read. */
+  readonly knows: (name: string) => boolean;
   /** One line for people for each file that could not be read, and for each that has bad lines. */
   readonly warnings: readonly string[];
 }
@@ -24,6 +27,8 @@ interface Read {
   readonly stamp: string;
   readonly content: KnownHosts;
   readonly warning: string | undefined;
+  /** Whether there is a file that could not be read. */
+  readonly unreadable: boolean;
 }
 
 const EMPTY: KnownHosts = { byKey: new Map(), badLines: 0 };
@@ -33,7 +38,12 @@ function stampOf(stat: BigIntStats): string {
 }
 
 function unreadable(file: string, why: string): Read {
-  return { stamp: '', content: EMPTY, warning: `${file} can't be used as known_hosts: ${why}` };
+  return {
+    stamp: '',
+    content: EMPTY,
+    warning: `${file} can't be used as known_hosts: ${why}`,
+    unreadable: true,
+  };
 }
 
 /** Reads the file, or returns `before` where it has not changed since. */
@@ -44,7 +54,9 @@ async function look(file: string, before: Read | undefined): Promise<Read> {
     handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (thrown) {
     const errno = errnoOf(thrown);
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return { stamp: '', content: EMPTY, warning: undefined };
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') {
+      return { stamp: '', content: EMPTY, warning: undefined, unreadable: false };
+    }
     return unreadable(file, errno);
   }
   try {
@@ -59,7 +71,7 @@ async function look(file: string, before: Read | undefined): Promise<Read> {
       content.badLines > 0
         ? `${file} has lines that are no known_hosts lines: ${content.badLines}`
         : undefined;
-    return { stamp, content, warning };
+    return { stamp, content, warning, unreadable: false };
   } catch (thrown) {
     return unreadable(file, errnoOf(thrown));
   } finally {
@@ -77,9 +89,11 @@ export class KnownHostsStore {
     this.#files = files;
   }
 
-  /** Looks at every file; never throws. */
+  /** Looks at every file. Throws WardenError `limit_exceeded` where one does not answer in time. */
   async look(): Promise<KnownHostsView> {
-    const reads = await Promise.all(this.#files.map((file) => look(file, this.#read.get(file))));
+    const reads = await Promise.all(
+      this.#files.map((file) => readWithin(file, READ_DEADLINE_MS, () => look(file, this.#read.get(file)))),
+    );
     for (const [index, file] of this.#files.entries()) {
       const read = reads[index];
       if (read !== undefined) this.#read.set(file, read);
@@ -89,6 +103,7 @@ export class KnownHostsStore {
         const base64 = key.toString('base64');
         return reads.flatMap(({ content }) => content.byKey.get(base64) ?? []);
       },
+      knows: (name) => reads.some(({ content, unreadable }) => unreadable || speaksOf(content, name)),
       warnings: reads.flatMap(({ warning }) => warning ?? []),
     };
   }

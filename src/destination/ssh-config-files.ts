@@ -1,13 +1,15 @@
 /**
  * Reads ssh_config files and the paths of Include lines: readconf.c (read_config_file_depth, oInclude) and glob(3)'s
- * `*`, `?`, `[…]` and `~/`. A missing or unreadable file is no file, as for ssh. Everything has a limit, for the file is
- * the user's and this is the daemon. Left out: `~user`, braces, the owner check (ssh itself refuses such files).
+ * `*`, `?`, `[…]` and `~/`. A missing or unreadable file is no file, as for ssh; one that ssh reads and we can't (a pipe) is an
+ * error, for without it nobody knows where ssh goes. Everything has a limit and a deadline, for the file is the user's and this
+ * is the daemon. Left out: `~user`, variables and tokens (an error too), braces, the owner check (ssh itself refuses such files).
  */
 import { constants } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WardenError } from '../errors.ts';
 import { matchWildcards, type Wildcard } from './host-name.ts';
+import { READ_DEADLINE_MS, readWithin } from './read-deadline.ts';
 
 export const MAX_FILE_BYTES = 1024 * 1024;
 /** Text that one look at the configuration may cost, repeated files counted each time. */
@@ -18,10 +20,14 @@ export const MAX_LINE = 64 * 1024;
 /** PATH_MAX of Linux. */
 const MAX_PATH = 4096;
 
-function tooMuch(file: string, what: string): WardenError {
+export function cannotFollow(file: string, what: string, hint: string): WardenError {
   return new WardenError('limit_exceeded', `the ssh configuration can't be followed: ${file} ${what}`, {
-    hint: 'make the file smaller, or its Include lines fewer',
+    hint,
   });
+}
+
+function tooMuch(file: string, what: string): WardenError {
+  return cannotFollow(file, what, 'make the file smaller, or its Include lines fewer');
 }
 
 /** A part of a path as glob(3) reads it, or undefined where it is plain text. */
@@ -49,10 +55,11 @@ function bracket(inside: string): (char: string) => boolean {
   };
 }
 
-/** One look at the configuration: keeps what it has read, and counts against the limits. */
+/** One look at the configuration: keeps what it has read, and counts against the limits and the deadline. */
 export class ConfigFiles {
   readonly #lines = new Map<string, readonly string[]>();
   readonly #home: string;
+  readonly #end = performance.now() + READ_DEADLINE_MS;
   #bytes = 0;
   #files = 0;
 
@@ -60,11 +67,15 @@ export class ConfigFiles {
     this.#home = home;
   }
 
+  #within<T>(path: string, read: () => Promise<T>): Promise<T> {
+    return readWithin(path, this.#end - performance.now(), read);
+  }
+
   /** The lines of a file, or undefined where there is none. Throws WardenError `limit_exceeded`. */
   async lines(file: string): Promise<readonly string[] | undefined> {
     this.#files += 1;
     if (this.#files > MAX_FILES) throw tooMuch(file, `is the file after ${MAX_FILES} others`);
-    const lines = this.#lines.get(file) ?? (await this.#read(file));
+    const lines = this.#lines.get(file) ?? (await this.#within(file, () => this.#read(file)));
     if (lines === undefined) return undefined;
     this.#lines.set(file, lines);
     this.#bytes += lines.reduce((sum, line) => sum + line.length + 1, 0);
@@ -82,7 +93,11 @@ export class ConfigFiles {
     }
     try {
       const stat = await handle.stat();
-      if (!stat.isFile()) return undefined;
+      // ssh reads nothing from a directory, and nothing from /dev/null.
+      if (stat.isDirectory() || file === '/dev/null') return [];
+      if (!stat.isFile()) {
+        throw cannotFollow(file, 'is not a regular file', 'give ssh its configuration in a regular file');
+      }
       if (stat.size > MAX_FILE_BYTES) throw tooMuch(file, `is larger than ${MAX_FILE_BYTES} bytes`);
       const lines = (await handle.readFile('utf8')).split('\n');
       if (lines.some((line) => line.length > MAX_LINE))
@@ -94,12 +109,12 @@ export class ConfigFiles {
   }
 
   /**
-   * The files that one Include word names, sorted; `directory` is where relative words live. A word with `~user`,
-   * variables or tokens can't be followed and names none.
+   * The files that one Include word names, sorted; `directory` is where relative words live. Undefined where the word can't be
+   * followed: `~user`, variables, tokens. Throws WardenError `limit_exceeded`.
    */
-  async included(word: string, directory: string): Promise<readonly string[]> {
+  async included(word: string, directory: string): Promise<readonly string[] | undefined> {
     const path = word.startsWith('~/') ? join(this.#home, word.slice(2)) : word;
-    if (path.length > MAX_PATH || path.startsWith('~') || /\$\{|%/.test(path)) return [];
+    if (path.length > MAX_PATH || path.startsWith('~') || /\$\{|%/.test(path)) return undefined;
     const parts = (path.startsWith('/') ? path : join(directory, path))
       .split('/')
       .filter((part) => part !== '');
@@ -120,8 +135,9 @@ export class ConfigFiles {
   async #matching(directory: string, part: string, pattern: readonly Wildcard[]): Promise<string[]> {
     let names: string[];
     try {
-      names = await readdir(directory);
-    } catch {
+      names = await this.#within(directory, () => readdir(directory));
+    } catch (thrown) {
+      if (thrown instanceof WardenError) throw thrown;
       return [];
     }
     return names

@@ -4,7 +4,7 @@
  * is kept as one more possibility. Left out: every other keyword, and the checks that make ssh stop with an error.
  */
 import { WardenError } from '../errors.ts';
-import type { ConfigFiles } from './ssh-config-files.ts';
+import { type ConfigFiles, cannotFollow } from './ssh-config-files.ts';
 import {
   both,
   hostLineApplies,
@@ -40,9 +40,11 @@ interface Setting {
   readonly values: readonly string[];
   /** Whether one of the values is certain, so that no later line counts. */
   readonly settled: boolean;
+  /** Whether a line that only perhaps applies came before a certain one. */
+  readonly open: boolean;
 }
 
-const UNSET: Setting = { values: [], settled: false };
+const UNSET: Setting = { values: [], settled: false, open: false };
 
 /** The settings so far. */
 export class Settings {
@@ -54,23 +56,34 @@ export class Settings {
 
   /** A copy with one value put in place of whatever a keyword had. */
   with(keyword: Keyword, value: string): Settings {
-    return new Settings(new Map(this.#settings).set(keyword, { values: [value], settled: true }));
+    return new Settings(
+      new Map(this.#settings).set(keyword, { values: [value], settled: true, open: false }),
+    );
   }
 
   /** One line's value, from a block that applies or perhaps does. Other keywords are ignored. */
   assign(keyword: string, words: readonly string[], applies: Truth): void {
     if (!isKeyword(keyword) || applies === 'no') return;
-    const { values, settled } = this.#settings.get(keyword) ?? UNSET;
+    const { values, settled, open } = this.#settings.get(keyword) ?? UNSET;
     const value = keyword === 'canonicaldomains' ? words.join(' ') : words[0];
     if (settled || value === undefined || value === '') return;
     const kept = values.includes(value) || values.length === MAX_VALUES ? values : [...values, value];
-    this.#settings.set(keyword, { values: kept, settled: applies === 'yes' });
+    this.#settings.set(keyword, {
+      values: kept,
+      settled: applies === 'yes',
+      open: open || applies === 'perhaps',
+    });
   }
 
   /** Every value that the keyword may have; `otherwise` where no line may have set it. */
   values(keyword: Keyword, ...otherwise: readonly string[]): readonly string[] {
     const { values, settled } = this.#settings.get(keyword) ?? UNSET;
     return settled ? values : [...new Set([...values, ...otherwise])];
+  }
+
+  /** Whether it depends on what can't be decided here which value the keyword has. */
+  isOpen(keyword: Keyword): boolean {
+    return (this.#settings.get(keyword) ?? UNSET).open;
   }
 }
 
@@ -139,7 +152,15 @@ export async function readConfigFile(
       applies = both(outer, hostLineApplies(pass.host, words));
     } else if (line.keyword === 'include') {
       for (const word of words) {
-        for (const included of await pass.files.included(word, directory)) {
+        const files = await pass.files.included(word, directory);
+        if (files === undefined && applies !== 'no') {
+          throw cannotFollow(
+            `Include ${word}`,
+            `in ${file} is not a plain path`,
+            'write the path out: ~/… or /…',
+          );
+        }
+        for (const included of files ?? []) {
           // A block that does not apply is read too: it may ask for the final pass.
           const wants = await readConfigFile(included, directory, pass, applies, depth + 1);
           wantsFinal ||= wants;

@@ -55,11 +55,15 @@ describe('hostile input', () => {
     await expect(words('-F', 'many', 'web1')).rejects.toMatchObject(limit);
   });
 
-  test('a directory, a device and a pipe are no configuration', async () => {
+  test('a directory is an empty configuration, as for ssh; a device and a pipe, which ssh reads, are an error', async () => {
     const pipe = join(space.path, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    for (const file of [space.path, '/dev/zero', pipe]) {
-      expect((await words('-F', file, 'web1')).candidates).toEqual(['web1']);
+    expect((await words('-F', space.path, 'web1')).told).toEqual([{ name: 'web1' }]);
+    expect(sshPrints(['-F', space.path, 'web1'])?.get('hostname')).toBe('web1');
+    for (const file of ['/dev/zero', pipe]) {
+      await expect(words('-F', file, 'web1')).rejects.toMatchObject(limit);
+      space.file('includes', `Include ${file}\n`);
+      await expect(words('-F', 'includes', 'web1')).rejects.toMatchObject(limit);
     }
   });
 

@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { callerWords } from '../../../src/destination/caller-words.ts';
+import { callerWords, typedWords } from '../../../src/destination/caller-words.ts';
 import { lowerCase, withPort } from '../../../src/destination/host-name.ts';
 import { sshPrints, Workspace } from './workspace.ts';
 
@@ -35,6 +35,12 @@ async function agree(...args: readonly string[]): Promise<void> {
   expect(expected).toBeDefined();
   const found = await words(...args);
   expect({ candidates: found.candidates, user: found.user ?? me }).toEqual(expected);
+  // What is decided can stand for the destination; a plain name behind one with a port only as what it is.
+  const [first, fallback] = found.candidates;
+  expect(found.told).toEqual([
+    { name: first },
+    ...(fallback === undefined ? [] : [{ name: fallback, fallbackOf: first }]),
+  ]);
 }
 
 space.file('inc-one.conf', 'Host inc*\n  HostName one.example\nMatch all\n  Port 3001\n');
@@ -227,15 +233,38 @@ describe('which files are read', () => {
     ['two', 'tilde.example'],
     ['three', 'beside.example'],
   ])("%s: the user's file, then the system's, Includes beside each", async (host, expected) => {
-    expect(await words(host)).toEqual({ candidates: [expected], user: 'system' });
+    expect(await words(host)).toMatchObject({ candidates: [expected], user: 'system' });
   });
 
   test('-F takes the place of both; none reads nothing; a relative path starts at the working directory', async () => {
     space.file('own', 'HostName own.example\n');
-    expect(await words('-F', 'own', 'web1')).toEqual({ candidates: ['own.example'], user: undefined });
-    expect(await words('-F', 'none', 'web1')).toEqual({ candidates: ['web1'], user: undefined });
-    expect(await words('-Fnowhere', 'web1')).toEqual({ candidates: ['web1'], user: undefined });
+    expect(await words('-F', 'own', 'web1')).toMatchObject({ candidates: ['own.example'], user: undefined });
+    for (const path of ['none', '/dev/null']) {
+      const typed = { candidates: ['web1'], told: [{ name: 'web1' }], user: undefined };
+      expect(await words('-F', path, 'web1')).toEqual(typed);
+    }
   });
+
+  test.each(['nowhere', '/dev/fd/0', '/proc/self/fd/0'])(
+    '-F %s, which is not the file that ssh has read, is an error',
+    async (path) => {
+      await expect(words('-F', path, 'web1')).rejects.toMatchObject({ code: 'limit_exceeded' });
+    },
+  );
+
+  test('a relative -F of a process whose directory is not known is an error', async () => {
+    const lost = callerWords(['ssh', '-F', 'own', 'web1'], { ...context, cwd: undefined });
+    await expect(lost).rejects.toMatchObject({ code: 'limit_exceeded' });
+  });
+
+  test.each(['~root/x', '%d/.ssh/x', '$' + '{HOME}/x'])(
+    'Include %j, which can not be followed, is an error where it applies',
+    async (path) => {
+      space.file('lost', `Host web1\n Include ${path}\n`);
+      await expect(words('-F', 'lost', 'web1')).rejects.toThrow(`Include ${path}`);
+      expect((await words('-F', 'lost', 'web2')).candidates).toEqual(['web2']);
+    },
+  );
 });
 
 describe('what can not be decided gives more candidates', () => {
@@ -292,6 +321,68 @@ describe('what can not be decided gives more candidates', () => {
     expect((await words('-F', 'tags', 'web1')).candidates).toEqual(['web1']);
     expect((await words('-F', 'tags', 'web2')).candidates).toEqual(['[web2]:5', 'web2']);
   });
+});
+
+describe('which words can stand for the destination', () => {
+  async function told(config: string, ...args: readonly string[]) {
+    space.file('told', config);
+    return (await words('-F', 'told', ...args)).told.map(({ name }) => name);
+  }
+
+  test.each([
+    ['HostName', 'Match exec x\n HostName in.example\n'],
+    ['Port', 'Match localnetwork 10.0.0.0/8\n Port 2222\n'],
+    ['HostKeyAlias', 'Match exec x\n HostKeyAlias in\n'],
+    ['HostName through a tag', 'Match exec x\n Tag t\nMatch tagged t\n HostName in.example\n'],
+    [
+      'HostName after a certain block',
+      'Host db1\n HostName db.example\nMatch exec x\n HostName in.example\n',
+    ],
+    ['CanonicalizeHostname', 'Match exec x\n CanonicalizeHostname yes\nCanonicalDomains a.example\n'],
+    ['HostName, before the final pass', 'Match exec x\n HostName in.example\nMatch final\n User joe\n'],
+    ['Port, in the final pass only', 'Match final exec x\n Port 2222\n'],
+  ])('none where Match exec may set %s', async (_, config) => {
+    expect(await told(config, 'web1')).toEqual([]);
+  });
+
+  test('what such a block sets besides does no harm', async () => {
+    const harmless = 'Match exec x\n ProxyJump jump\n User joe\n IdentityFile y\n';
+    expect(await told(`${harmless}Host *\n HostName %h.example\n`, 'web1')).toEqual(['web1.example']);
+  });
+
+  test('a block for another host does none, nor what is settled before it', async () => {
+    expect(await told('Match host db1 exec x\n HostName in.example\n', 'web1')).toEqual(['web1']);
+    const before = 'Host web1\n HostName %h\n Port 22\n';
+    expect(await told(`${before}Match exec x\n HostName in.example\n Port 2222\n`, 'web1')).toEqual(['web1']);
+  });
+
+  test('a certain HostKeyAlias decides it', async () => {
+    const open = 'Match exec x\n HostName in.example\n';
+    expect(await told(`Host web1\n HostKeyAlias w\n${open}`, 'web1')).toEqual(['w']);
+    expect(await told(`${open}Host web1\n HostKeyAlias w\n`, 'web1')).toEqual(['w']);
+    expect(await told(open, '-oHostKeyAlias=w', 'web1')).toEqual(['w']);
+  });
+
+  test('canonical names do', async () => {
+    expect(await told('CanonicalizeHostname yes\nCanonicalDomains a.example\n', 'web1')).toEqual([
+      'web1.a.example',
+      'web1',
+    ]);
+  });
+
+  test('a port that ssh would refuse names nothing', async () => {
+    expect(await told('Port 99999\n', 'web1')).toEqual([]);
+  });
+});
+
+test('the typed host, before any configuration', () => {
+  expect(typedWords(['ssh', '-p', '5', 'joe@Web1'])).toEqual({
+    candidates: ['web1'],
+    told: [],
+    user: undefined,
+  });
+  expect(typedWords(['ssh', '-U'])).toEqual({ candidates: [], told: [], user: undefined });
+  expect(typedWords([])).toEqual({ candidates: [], told: [], user: undefined });
 });
 
 describe('canonicalization', () => {

@@ -1,7 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, renameSync, rmSync, truncateSync, utimesSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import {
   KnownHostsStore,
   type KnownHostsView,
@@ -53,6 +61,32 @@ test('several files, in their order', async () => {
   const view = await store.look();
   expect(hosts(view)).toEqual(['a', 'b']);
   expect(view.warnings).toEqual([]);
+});
+
+describe('a look by name, whatever the key', () => {
+  const knows = async (content: string, ...names: readonly string[]) => {
+    const view = await new KnownHostsStore([space.file('by-name', content)]).look();
+    return names.map((name) => view.knows(name));
+  };
+
+  test('plain, pattern, CA and hashed lines count; revoked ones and other names do not', async () => {
+    const content = `[web1]:2222,[web2]:2222 ${key.line}\n@cert-authority [*.example]:2222 ${key.line}\n@revoked * ${key.line}\n`;
+    const names = ['[web1]:2222', '[a.example]:2222', 'web1', '[web3]:2222'];
+    expect(await knows(content, ...names)).toEqual([true, true, false, false]);
+    const hashed = space.file('hash-me', `[web1]:2222 ${key.line}\n`);
+    execFileSync('ssh-keygen', ['-H', '-f', hashed], { stdio: 'ignore' });
+    expect(await knows(readFileSync(hashed, 'utf8'), ...names)).toEqual([true, false, false, false]);
+  });
+
+  test('what could not be looked through counts as known', async () => {
+    const wide = `${'x'.repeat(10_000)} ${key.line}\n`;
+    expect(await knows(wide.repeat(100), 'web1')).toEqual([false]);
+    expect(await knows(wide.repeat(201), 'web1')).toEqual([true]);
+    const missing = await new KnownHostsStore([join(space.path, 'missing-too')]).look();
+    expect(missing.knows('web1')).toBe(false);
+    const unreadable = await new KnownHostsStore([space.path]).look();
+    expect(unreadable.knows('web1')).toBe(true);
+  });
 });
 
 test('an unchanged file is not parsed again', async () => {
