@@ -2,12 +2,14 @@
  * The whole lab for people without infrastructure: the OpenBao stand-in, an SSH server that a lane covers, a second one that no lane
  * covers, and a ready configuration for `warden agent` in one directory. NOT FOR PRODUCTION. Loopback only.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { WardenError } from '../errors.ts';
 import type { Clock } from '../system/clock.ts';
 import { type LabOpenBao, type LabOpenBaoOptions, startLabOpenBao } from './openbao.ts';
+import { type Signer, startRealOpenBao } from './real-openbao.ts';
 import type { LoginReport } from './ssh-auth.ts';
 import { type LabSshServer, startLabSshServer } from './ssh-server.ts';
 
@@ -17,30 +19,33 @@ const TOKEN_VARIABLE = 'WARDEN_LAB_TOKEN';
 const TOKEN_TTL_SECONDS = 8 * 3600;
 const NOTE = 'warden lab: NOT FOR PRODUCTION';
 
-export interface LabOptions {
+/** What every lab is made with, whoever signs. */
+export interface HouseOptions {
   /** Where everything is written; made 0700 if it does not exist. */
   readonly dir: string;
   readonly clock?: Clock;
   /** Port of the SSH server that the lane covers; 0 (the default) takes a free one. */
   readonly port?: number;
-  readonly openbaoPort?: number;
   readonly log?: (line: string) => void;
   readonly onLogin?: (report: LoginReport) => void;
+}
+
+export interface LabOptions extends HouseOptions {
+  readonly openbaoPort?: number;
   /** For tests: faults of the OpenBao stand-in. */
   readonly intercept?: LabOpenBaoOptions['intercept'];
   readonly sign?: LabOpenBaoOptions['sign'];
 }
 
-export interface Lab {
+/** The SSH servers and the configuration around a signer. */
+export interface House {
   readonly dir: string;
   /** What to export to use the lab. */
   readonly exports: Readonly<Record<string, string>>;
   readonly openbaoUrl: string;
-  readonly openbao: LabOpenBao;
   readonly sshPort: number;
   /** A server with a host key of its own, in known_hosts but in no lane: it gets no certificate. */
   readonly otherSshPort: number;
-  /** Names that may log in: the user who runs the lab, and `demo`. */
   readonly logins: readonly string[];
   readonly knownHosts: string;
   /** An ssh_config with the hosts `lab` and `other`, for `ssh -F`. */
@@ -50,6 +55,15 @@ export interface Lab {
   /** Where commands start and files may be copied to. */
   readonly home: string;
   stop(): Promise<void>;
+}
+
+export interface Lab extends House {
+  readonly openbao: LabOpenBao;
+}
+
+/** Names that may log in: the user who runs the lab, and `demo`. */
+function labLogins(): readonly string[] {
+  return [...new Set([userInfo().username, 'demo'])];
 }
 
 /** Body of the role that the lab signs with: what docs recommend for a real OpenBao. */
@@ -91,13 +105,13 @@ function names(port: number): string[] {
 function sshConfig(dir: string, ports: { lab: number; other: number }): string {
   const host = (name: string, port: number) =>
     `Host ${name}\n  HostName 127.0.0.1\n  Port ${port}\n  User demo\n`;
-  return `# ${NOTE}\n${host('lab', ports.lab)}${host('other', ports.other)}Host *\n  UserKnownHostsFile ${join(dir, 'known_hosts')}\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n`;
+  return `# ${NOTE}\n${host('lab', ports.lab)}${host('other', ports.other)}Host *\n  UserKnownHostsFile ${join(dir, 'known_hosts')}\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  UpdateHostKeys no\n  IdentityFile none\n`;
 }
 
 function writeConfiguration(
   dir: string,
   logins: readonly string[],
-  openbao: LabOpenBao,
+  openbao: Signer,
   hosts: readonly string[],
 ): string {
   writeYaml(join(dir, 'inventory.yaml'), {
@@ -139,64 +153,67 @@ function writeConfiguration(
   });
 }
 
-/** Starts the servers and writes the configuration. Throws what listening and writing throw; then nothing is left running. */
-export async function startLab(options: LabOptions): Promise<Lab> {
-  const dir = directory(resolve(options.dir));
+/** The lab's directory, 0700. Throws where it holds what no lab has written. */
+function claim(path: string): string {
+  const dir = resolve(path);
+  const config = join(dir, 'warden.yaml');
+  const ours = existsSync(config) && readFileSync(config, 'utf8').startsWith(`# ${NOTE}\n`);
+  if (existsSync(dir) && readdirSync(dir).length > 0 && !ours) {
+    throw new WardenError('usage', `${dir} is not empty, and no lab's`, {
+      hint: 'name another directory; the lab writes its configuration there',
+    });
+  }
+  return directory(dir);
+}
+
+/** Starts the SSH servers and writes the configuration. Stops `signer` with the rest, also when it throws. */
+async function furnish(options: HouseOptions, dir: string, signer: Signer): Promise<House> {
   const home = directory(join(dir, 'home'));
-  const logins = [...new Set([userInfo().username, 'demo'])];
+  const logins = labLogins();
   const authorizedKeys = join(dir, 'authorized_keys');
   if (!existsSync(authorizedKeys)) write(authorizedKeys, '');
-  const { clock, log, onLogin, intercept, sign } = options;
-  const running: { stop(): Promise<void> }[] = [];
+  const { clock, log, onLogin } = options;
+  const running: { stop(): Promise<void> }[] = [signer];
   const stop = async () => {
     await Promise.all(running.splice(0).map((server) => server.stop()));
   };
-  try {
-    const openbao = await startLabOpenBao({
-      port: options.openbaoPort ?? 0,
-      roles: { [LAB_ROLE]: labRole(logins) },
+  const ssh = async (port: number): Promise<LabSshServer> => {
+    const server = await startLabSshServer({
+      port,
+      root: home,
+      rules: {
+        logins,
+        trustedCas: [signer.caFingerprint],
+        authorizedKeys: () => readFileSync(authorizedKeys, 'utf8').split('\n'),
+      },
       ...(clock === undefined ? {} : { clock }),
       ...(log === undefined ? {} : { log }),
-      ...(intercept === undefined ? {} : { intercept }),
-      ...(sign === undefined ? {} : { sign }),
+      ...(onLogin === undefined ? {} : { onLogin }),
     });
-    running.push(openbao);
-    const ssh = async (port: number): Promise<LabSshServer> => {
-      const server = await startLabSshServer({
-        port,
-        root: home,
-        rules: {
-          logins,
-          trustedCas: [openbao.caFingerprint],
-          authorizedKeys: () => readFileSync(authorizedKeys, 'utf8').split('\n'),
-        },
-        ...(clock === undefined ? {} : { clock }),
-        ...(log === undefined ? {} : { log }),
-        ...(onLogin === undefined ? {} : { onLogin }),
-      });
-      running.push(server);
-      return server;
-    };
+    running.push(server);
+    return server;
+  };
+  try {
     const lane = await ssh(options.port ?? 0);
     const other = await ssh(0);
     const knownHosts = write(
       join(dir, 'known_hosts'),
       [lane, other].map((server) => `${names(server.port).join(',')} ${server.hostKey}\n`).join(''),
     );
-    write(join(dir, 'token'), `${openbao.tokens.create(LAB_ROLE, 'warden-lab', TOKEN_TTL_SECONDS)}\n`);
+    const token = write(join(dir, 'token'), `${signer.token}\n`);
+    const ports = { lab: lane.port, other: other.port };
     return {
       dir,
       exports: {
-        WARDEN_CONFIG: writeConfiguration(dir, logins, openbao, names(lane.port)),
-        BAO_TOKEN_PATH: join(dir, 'token'),
+        WARDEN_CONFIG: writeConfiguration(dir, logins, signer, names(lane.port)),
+        BAO_TOKEN_PATH: token,
       },
-      openbaoUrl: openbao.url,
-      openbao,
+      openbaoUrl: signer.url,
       sshPort: lane.port,
       otherSshPort: other.port,
       logins,
       knownHosts,
-      sshConfig: write(join(dir, 'ssh_config'), sshConfig(dir, { lab: lane.port, other: other.port })),
+      sshConfig: write(join(dir, 'ssh_config'), sshConfig(dir, ports)),
       authorizedKeys,
       home,
       stop,
@@ -205,4 +222,27 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     await stop();
     throw error;
   }
+}
+
+/** Starts everything with the stand-in. Throws what listening and writing throw; then nothing is left running. */
+export async function startLab(options: LabOptions): Promise<Lab> {
+  const dir = claim(options.dir);
+  const { clock, log, intercept, sign } = options;
+  const openbao = await startLabOpenBao({
+    port: options.openbaoPort ?? 0,
+    roles: { [LAB_ROLE]: labRole(labLogins()) },
+    ...(clock === undefined ? {} : { clock }),
+    ...(log === undefined ? {} : { log }),
+    ...(intercept === undefined ? {} : { intercept }),
+    ...(sign === undefined ? {} : { sign }),
+  });
+  const token = openbao.tokens.create(LAB_ROLE, 'warden-lab', TOKEN_TTL_SECONDS);
+  return { ...(await furnish(options, dir, { ...openbao, token })), openbao };
+}
+
+/** The same with the real OpenBao: `program` is `bao`, a path or a name on PATH. Throws `bao_unavailable` too. */
+export async function startLabOnOpenBao(program: string, options: HouseOptions): Promise<House> {
+  const dir = claim(options.dir);
+  const role = { name: LAB_ROLE, body: labRole(labLogins()) };
+  return furnish(options, dir, await startRealOpenBao({ program, role, home: dir }));
 }

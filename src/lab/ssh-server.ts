@@ -68,7 +68,7 @@ function serveClient(client: Connection, peer: Peer, options: LabSshOptions): vo
   const { clock = systemClock, log = () => {} } = options;
   const say = (text: string) =>
     log(`warden lab (not for production): ssh ${peer.address}:${peer.port} ${text}`);
-  let login: { user: string; permissions: Permissions } | undefined;
+  let login: { user: string; permissions: Permissions; key: string } | undefined;
   let tries = 0;
   const grace = setTimeout(() => client.end(), LOGIN_GRACE_MS);
 
@@ -86,7 +86,8 @@ function serveClient(client: Connection, peer: Peer, options: LabSshOptions): vo
       return;
     }
     if (context.signature !== undefined) {
-      login = { user: context.username, permissions: decision.permissions };
+      const key = `${context.key.algo} ${context.key.data.toString('base64')}`;
+      login = { user: context.username, permissions: decision.permissions, key };
       const { certificate, fingerprint } = decision.report;
       say(
         certificate === undefined

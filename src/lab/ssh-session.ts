@@ -2,8 +2,12 @@
  * What a logged-in client runs: commands and a shell through /bin/sh, as the user whom the lab itself runs as, whatever the login name.
  * Exit status and signals are passed on (RFC 4254 sections 6.9, 6.10). There is no real terminal: a `pty` request is answered with pipes
  * that echo and translate line ends, enough for `ssh -t` and to look around. Of the client's environment only TERM is taken.
+ * A command finds what it was let in with in the file `$SSH_USER_AUTH`, as under sshd's ExposeAuthInfo.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import type { ServerChannel, Session } from 'ssh2';
 import type { Permissions } from './ssh-auth.ts';
@@ -15,6 +19,8 @@ export interface SessionContext {
   /** Where commands start, and what sftp is confined to. */
   readonly root: string;
   readonly remote: string;
+  /** The key or certificate of the login: `type base64`. */
+  readonly key: string;
 }
 
 interface Running {
@@ -53,6 +59,14 @@ const SIGNALS: ReadonlyMap<string, NodeJS.Signals> = new Map<string, NodeJS.Sign
   ).map((name) => [name, `SIG${name}`]),
 );
 
+/** sshd_config(5), ExposeAuthInfo: the methods that succeeded, one line each. */
+function exposeAuthInfo(key: string): { readonly file: string; remove(): void } {
+  const directory = mkdtempSync(join(tmpdir(), 'sshauth.'));
+  const file = join(directory, 'info');
+  writeFileSync(file, `publickey ${key}\n`, { mode: 0o600 });
+  return { file, remove: () => rmSync(directory, { recursive: true, force: true }) };
+}
+
 /** `\n` becomes `\r\n`, as a terminal's output side does. */
 function newlines(): Transform {
   return new Transform({
@@ -83,6 +97,7 @@ function run(
   environment: Readonly<Record<string, string>>,
   pty: boolean,
 ): ChildProcessWithoutNullStreams {
+  const authInfo = exposeAuthInfo(context.key);
   const child = spawn('/bin/sh', argv, {
     cwd: context.root,
     env: {
@@ -92,6 +107,7 @@ function run(
       LOGNAME: context.user,
       SHELL: '/bin/sh',
       SSH_CONNECTION: context.remote,
+      SSH_USER_AUTH: authInfo.file,
       ...environment,
     },
     // A group of its own, so that a signal reaches everything the command has started.
@@ -110,7 +126,9 @@ function run(
     child.stderr.pipe(channel.stderr, { end: false });
   }
   channel.once('close', () => killGroup(child, 'SIGHUP'));
+  child.once('close', authInfo.remove);
   child.once('error', () => {
+    authInfo.remove();
     channel.exit(127);
     channel.end();
   });
