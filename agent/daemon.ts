@@ -115,7 +115,7 @@ function createMinting(config: Config, options: DaemonOptions) {
   const warm = async () => {
     await note('agent.start');
     try {
-      await pins.expected();
+      await pins.expected(WARM_DEADLINE_MS);
       await engine.healthy(WARM_DEADLINE_MS);
       const token = await engine.lookupSelf(await credential.token(), WARM_DEADLINE_MS);
       identity =

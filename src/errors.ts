@@ -47,7 +47,10 @@ export const ERROR_CODES = {
   sign_refused: EXIT.refused,
   // OpenBao
   no_token: EXIT.refused,
+  /** No connection: nothing was sent. */
   bao_unreachable: EXIT.unavailable,
+  /** The connection broke after it was made: OpenBao may have done what it was asked. */
+  bao_disconnected: EXIT.unavailable,
   bao_timeout: EXIT.unavailable,
   bao_sealed: EXIT.unavailable,
   bao_unavailable: EXIT.unavailable,
@@ -63,6 +66,8 @@ export const ERROR_CODES = {
   trail_unwritable: EXIT.unavailable,
   trail_locked: EXIT.again,
   trail_tampered: EXIT.no,
+  // what else lives in state_dir
+  state_unwritable: EXIT.unavailable,
   // the daemon
   not_running: EXIT.unavailable,
   upstream_unavailable: EXIT.unavailable,

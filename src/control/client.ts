@@ -16,7 +16,7 @@ interface RawAnswer {
 
 function ask(socketPath: string, method: string, path: string): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, method, path, timeout: DEADLINE_MS }, (incoming) => {
+    const outgoing = request({ socketPath, method, path }, (incoming) => {
       const chunks: Buffer[] = [];
       let size = 0;
       incoming.on('data', (chunk: Buffer) => {
@@ -27,12 +27,24 @@ function ask(socketPath: string, method: string, path: string): Promise<RawAnswe
       incoming.once('end', () =>
         resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
       );
-      incoming.once('error', reject);
+      incoming.on('error', reject);
     });
-    outgoing.once('timeout', () => outgoing.destroy(new Error('no answer in time')));
-    outgoing.once('error', reject);
+    // For the whole exchange: a timeout of the socket would begin anew with every byte.
+    const deadline = setTimeout(() => outgoing.destroy(new Error('no answer in time')), DEADLINE_MS);
+    outgoing.once('close', () => clearTimeout(deadline));
+    outgoing.on('error', reject);
     outgoing.end();
   });
+}
+
+/** The JSON of an answer, or undefined where it is none. */
+function jsonOf({ status, body }: RawAnswer): unknown {
+  if (status !== 200) return undefined;
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The control sockets that may be there, the likeliest first. `configured` is agent.socket of the configuration, where it is known. */
@@ -64,14 +76,14 @@ async function call<T>(
       if (['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(errnoOf(cause))) continue;
       throw new WardenError(
         'not_running',
-        `the warden agent at ${socket} does not answer: ${errnoOf(cause) || String(cause)}`,
+        `the warden agent at ${socket} does not answer: ${errnoOf(cause) || (cause instanceof Error ? cause.message : String(cause))}`,
         {
           hint: 'look at its log, or stop it and start it again',
           cause,
         },
       );
     }
-    const parsed = schema.safeParse(answer.status === 200 ? JSON.parse(answer.body) : undefined);
+    const parsed = schema.safeParse(jsonOf(answer));
     if (parsed.success) return parsed.data;
     throw new WardenError('not_running', `what answers at ${socket} is no warden agent of this version`, {
       hint: 'stop it and start it again: warden agent --stop',

@@ -3,7 +3,8 @@
  * The variable is taken out of the environment at start, so that no child inherits it. The file is looked at anew at each use:
  * the user may have run `bao login` again. Left out: external token helpers.
  */
-import { open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { AuthConfig } from '../config/config.ts';
 import { errnoOf, WardenError } from '../errors.ts';
 import type { Credential } from './credential.ts';
@@ -21,10 +22,12 @@ function parseToken(text: string, where: string): string {
   return token;
 }
 
+/** The file's text, or undefined where it is missing or empty. */
 async function readTokenFile(path: string): Promise<string | undefined> {
-  let file: Awaited<ReturnType<typeof open>>;
+  let file: FileHandle;
   try {
-    file = await open(path, 'r');
+    // Without O_NONBLOCK a FIFO with no writer would hold the login up for ever.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return undefined;
     throw new WardenError('no_token', `can't read the token file ${path}: ${errnoOf(cause)}`, {
@@ -33,9 +36,13 @@ async function readTokenFile(path: string): Promise<string | undefined> {
     });
   }
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_TOKEN_BYTES), 0, MAX_TOKEN_BYTES, 0);
-    const text = buffer.toString('utf8', 0, bytesRead);
-    buffer.fill(0);
+    const found = await file.stat();
+    if (!found.isFile() || found.size > MAX_TOKEN_BYTES) {
+      throw new WardenError('no_token', `${path} is not a token file`, {
+        hint: 'move it away and log in again: bao login',
+      });
+    }
+    const text = await file.readFile('utf8');
     return text.trim() === '' ? undefined : text;
   } finally {
     await file.close();

@@ -76,7 +76,8 @@ async function askOpenBao(d: MintDependencies, r: MintRequest, deadlineMs: numbe
   });
 }
 
-async function mintOnce(d: MintDependencies, r: MintRequest, deadlineMs: number): Promise<Minted> {
+/** `left` says how many milliseconds of the mint's deadline are left. */
+async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number): Promise<Minted> {
   const corr = ulid(d.clock.now());
   const { lane } = r;
   const common = {
@@ -89,7 +90,6 @@ async function mintOnce(d: MintDependencies, r: MintRequest, deadlineMs: number)
     lane: lane.id,
   };
   const bao = { mount: d.mount, role: lane.role };
-  const started = performance.now();
   await d.trail.append({
     ...common,
     phase: 'intent',
@@ -99,15 +99,14 @@ async function mintOnce(d: MintDependencies, r: MintRequest, deadlineMs: number)
   let answer: SignAnswer | undefined;
   let checked: CheckedCertificate;
   try {
-    const expectedCas = await d.pins.expected();
-    const left = deadlineMs - (performance.now() - started);
-    if (left <= 0)
+    const expectedCas = await d.pins.expected(left());
+    if (left() <= 0)
       throw new WardenError(
         'bao_timeout',
         `the mint's ${lane.deadlineMs} ms are over before OpenBao was asked`,
         { hint: 'look at the disk under state_dir' },
       );
-    answer = await askOpenBao(d, r, left);
+    answer = await askOpenBao(d, r, left());
     if (answer.serverTime !== undefined) d.onSkew(answer.serverTime - d.clock.now());
     const asked: Asked = {
       publicKey: r.publicKey,
@@ -146,19 +145,18 @@ async function mintOnce(d: MintDependencies, r: MintRequest, deadlineMs: number)
 
 /**
  * Mints one certificate within the lane's deadline. Throws WardenError: the trail's (nothing was asked, or nothing may be shown),
- * OpenBao's, or the check's. A connection that broke is worth one more issuance, with a record of its own.
+ * OpenBao's, or the check's. A connection that broke, such as a kept-alive one that the server closed at that moment, is worth one
+ * more issuance, with a record of its own.
  */
 export async function mint(d: MintDependencies, r: MintRequest): Promise<Minted> {
   d.pause.check();
   const started = performance.now();
   const left = () => r.lane.deadlineMs - (performance.now() - started);
   try {
-    try {
-      return await mintOnce(d, r, left());
-    } catch (thrown) {
-      if (asWardenError(thrown).code !== 'bao_unreachable' || left() <= 0) throw thrown;
-      return await mintOnce(d, r, left());
-    }
+    return await mintOnce(d, r, left).catch((thrown: unknown) => {
+      if (asWardenError(thrown).code !== 'bao_disconnected') throw thrown;
+      return mintOnce(d, r, left);
+    });
   } catch (thrown) {
     const error = asWardenError(thrown);
     d.pause.failed(error);

@@ -9,6 +9,12 @@ import type { BaoResponse } from './http-client.ts';
 
 const errorBody = z.object({ errors: z.array(z.string()) });
 
+/** What OpenBao says, on one line and without the frame that its router puts around it (go-multierror: "1 error occurred:\n\t* …"). */
+function reasonOf(errors: readonly string[]): string {
+  const text = errors.join('; ').replace(/\d+ errors? occurred:\s*\* /g, '');
+  return sanitizeLine(text.replace(/\s+/g, ' ').trim()) || 'no reason given';
+}
+
 /** The JSON of an answer, or `bao_bad_answer`. */
 export function parseJson(response: BaoResponse): unknown {
   try {
@@ -26,7 +32,7 @@ export function parseJson(response: BaoResponse): unknown {
   }
 }
 
-/** The field of a sign request that a 400 complains about, and what to do about it. */
+/** What a 400 complains about, in the words of warden's configuration, and what to do about it. */
 const BAD_FIELDS: readonly (readonly [RegExp, string, string])[] = [
   [/unknown role/i, 'role', 'create the role, or correct ssh.role of the lane / openbao.role_map'],
   [
@@ -68,15 +74,15 @@ function badRequest(reason: string): { field: string; hint: string } {
 /** The error behind an answer that is no success. `what` names the call: `ssh/sign/dev`. */
 export function errorOf(response: BaoResponse, what: string): WardenError {
   const parsed = errorBody.safeParse(parseJson(response));
-  const reason = sanitizeLine(parsed.success ? parsed.data.errors.join('; ') : '') || 'no reason given';
+  const reason = reasonOf(parsed.success ? parsed.data.errors : []);
   const make = (code: ErrorCode, hint: string) =>
     new WardenError(code, `OpenBao answered ${response.status} on ${what}: ${reason}`, { hint });
+  const refuses = (field: string, hint: string) =>
+    new WardenError('bao_bad_request', `OpenBao refuses the ${field} on ${what}: ${reason}`, { hint });
   switch (response.status) {
     case 400: {
       const { field, hint } = badRequest(reason);
-      return new WardenError('bao_bad_request', `OpenBao refuses the ${field} on ${what}: ${reason}`, {
-        hint,
-      });
+      return refuses(field, hint);
     }
     case 403:
       return make(
@@ -84,7 +90,9 @@ export function errorOf(response: BaoResponse, what: string): WardenError {
         `the token has expired (bao login) or its policy lacks capabilities ["update"] on ${what}`,
       );
     case 404:
-      return make('bao_bad_request', 'is the SSH engine mounted there? Correct openbao.mount or namespace');
+      return /namespace/i.test(reason)
+        ? refuses('namespace', 'correct openbao.namespace')
+        : refuses('mount', 'is the SSH engine mounted there? Correct openbao.mount, or openbao.namespace');
     case 429:
       return make('bao_rate_limited', 'a rate limit quota of OpenBao: wait, or ask its operator');
     case 503:

@@ -2,18 +2,20 @@
  * Which CAs may have signed a certificate from OpenBao: `openbao.ssh_ca`, else what the mount said when it was first asked, kept in
  * `state_dir/ssh-ca.json`. A pinned set never grows by itself: a new CA is a surprise until a person accepts it.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { errnoOf, WardenError } from '../errors.ts';
 import { fingerprint, parsePublicKeyLine } from '../ssh/public-key.ts';
 
-const LEARN_DEADLINE_MS = 2_000;
 const pinsFile = z.record(z.string(), z.array(z.string().startsWith('SHA256:')).min(1));
 
 export interface CaPins {
-  /** The expected fingerprints; asks `learn` only where none are known yet. Throws what `learn` throws, or `config_invalid`. */
-  expected(): Promise<readonly string[]>;
+  /**
+   * The expected fingerprints; asks `learn` only where none are known yet, for at most so many milliseconds. Throws what `learn`
+   * throws, `bao_bad_answer`, `unexpected_ca` (the mount has none), `state_unwritable`, `config_invalid`.
+   */
+  expected(deadlineMs: number): Promise<readonly string[]>;
   /** What is known without asking. */
   known(): readonly string[];
 }
@@ -45,38 +47,50 @@ function readPins(file: string): Record<string, string[]> {
   }
 }
 
-/** Pins for one mount of one server. */
+function writePins(file: string, pins: Record<string, readonly string[]>): void {
+  const temporary = `${file}.${process.pid}`;
+  try {
+    writeFileSync(temporary, `${JSON.stringify(pins, null, 2)}\n`, { mode: 0o600 });
+    renameSync(temporary, file);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw new WardenError('state_unwritable', `can't write ${file}: ${errnoOf(cause)}`, {
+      hint: 'make state_dir writable and free space there, or set openbao.ssh_ca',
+      cause,
+    });
+  }
+}
+
+function fingerprintOf(line: string): string {
+  try {
+    return fingerprint(parsePublicKeyLine(line).blob);
+  } catch (cause) {
+    throw new WardenError('bao_bad_answer', "what the SSH mount gives as its CA's key is no public key", {
+      hint: 'is openbao.mount an SSH secrets engine, and nothing in front of OpenBao?',
+      cause,
+    });
+  }
+}
+
+/** Pins for one mount of one server. Throws `config_invalid` where the file is not what warden wrote. */
 export function caPins(options: CaPinOptions): CaPins {
   const file = join(options.stateDir, 'ssh-ca.json');
   let known = options.configured;
-  let learning: Promise<readonly string[]> | undefined;
   if (known.length === 0) known = readPins(file)[options.server] ?? [];
-
-  const learn = async () => {
-    const lines = await options.learn(LEARN_DEADLINE_MS);
-    const learnt = lines.map((line) => fingerprint(parsePublicKeyLine(line).blob));
-    if (learnt.length === 0) {
-      throw new WardenError('unexpected_ca', 'the SSH mount has no CA', {
-        hint: 'bao write ssh/config/ca generate_signing_key=true key_type=ed25519',
-      });
-    }
-    const temporary = `${file}.${process.pid}`;
-    writeFileSync(
-      temporary,
-      `${JSON.stringify({ ...readPins(file), [options.server]: learnt }, null, 2)}\n`,
-      { mode: 0o600 },
-    );
-    renameSync(temporary, file);
-    known = learnt;
-    return learnt;
-  };
   return {
-    async expected() {
+    async expected(deadlineMs) {
       if (known.length > 0) return known;
-      learning ??= learn().finally(() => {
-        learning = undefined;
-      });
-      return learning;
+      const learnt = (await options.learn(deadlineMs)).map(fingerprintOf);
+      // Another login may have learnt them meanwhile: the first answer counts.
+      if (known.length > 0) return known;
+      if (learnt.length === 0) {
+        throw new WardenError('unexpected_ca', 'the SSH mount has no CA', {
+          hint: 'bao write ssh/config/ca generate_signing_key=true key_type=ed25519',
+        });
+      }
+      writePins(file, { ...readPins(file), [options.server]: learnt });
+      known = learnt;
+      return known;
     },
     known: () => known,
   };

@@ -2,16 +2,17 @@
  * The pause after a failure (design.md, "Deadlines"): when OpenBao could not be asked, further logins are answered at once for ten
  * seconds instead of each waiting for its own deadline, while one probe at a time looks whether it is back.
  */
-import { WardenError } from '../errors.ts';
+import { type ErrorCode, WardenError } from '../errors.ts';
 import type { Clock } from '../system/clock.ts';
 
 export const PAUSE_MS = 10_000;
-const PROBE_EVERY_MS = 1_000;
+export const PROBE_EVERY_MS = 1_000;
 const PROBE_DEADLINE_MS = 1_000;
 
 /** Failures of the server or the way to it, not of one request. */
-const PAUSING = new Set([
+const PAUSING: ReadonlySet<ErrorCode> = new Set([
   'bao_unreachable',
+  'bao_disconnected',
   'bao_timeout',
   'bao_sealed',
   'bao_unavailable',
@@ -21,51 +22,52 @@ const PAUSING = new Set([
 export interface Pause {
   /** Throws `bao_paused` while paused. */
   check(): void;
-  /** Tells the outcome of a request: a failure of the server's begins a pause. */
+  /** Tells of a failed mint: a failure of the server's begins a pause. */
   failed(error: WardenError): void;
   /** What began the present pause, or undefined. */
   reason(): WardenError | undefined;
   close(): void;
 }
 
-/** `probe` says whether the server can serve again; it is called at most once a second and only while paused. */
+/** `probe` says whether the server can serve again, and never throws; it is called at most once a second and only while paused. */
 export function createPause(clock: Clock, probe: (deadlineMs: number) => Promise<boolean>): Pause {
-  let untilNs = 0n;
-  let cause: WardenError | undefined;
+  let current: { readonly cause: WardenError; readonly untilNs: bigint } | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const paused = () => cause !== undefined && clock.monotonicNs() < untilNs;
+  const reason = () =>
+    current !== undefined && clock.monotonicNs() < current.untilNs ? current.cause : undefined;
   const end = () => {
-    cause = undefined;
+    current = undefined;
     clearTimeout(timer);
-    timer = undefined;
+  };
+  const look = async () => {
+    const begun = current;
+    const back = await probe(PROBE_DEADLINE_MS);
+    // Closed, or another pause by now, which has its own probes.
+    if (current !== begun) return;
+    // A server that answers health checks may still be too slow to sign: after a timeout only time ends the pause.
+    if (reason() === undefined || (back && current?.cause.code !== 'bao_timeout')) end();
+    else schedule();
   };
   const schedule = () => {
     timer = setTimeout(() => void look(), PROBE_EVERY_MS);
     timer.unref();
   };
-  const look = async () => {
-    const back = await probe(PROBE_DEADLINE_MS);
-    if (cause === undefined || timer === undefined) return;
-    // A server that answers health checks may still be too slow to sign: after a timeout only time ends the pause.
-    if (!paused() || (back && cause.code !== 'bao_timeout')) end();
-    else schedule();
-  };
   return {
     check() {
-      if (cause === undefined || !paused()) return;
+      const cause = reason();
+      if (cause === undefined) return;
       throw new WardenError('bao_paused', `OpenBao failed a moment ago: ${cause.message}`, {
         hint: cause.hint,
         cause,
       });
     },
     failed(error) {
-      if (!PAUSING.has(error.code) || paused()) return;
+      if (!PAUSING.has(error.code) || reason() !== undefined) return;
       end();
-      cause = error;
-      untilNs = clock.monotonicNs() + BigInt(PAUSE_MS) * 1_000_000n;
+      current = { cause: error, untilNs: clock.monotonicNs() + BigInt(PAUSE_MS) * 1_000_000n };
       schedule();
     },
-    reason: () => (paused() ? cause : undefined),
+    reason,
     close: end,
   };
 }

@@ -121,7 +121,9 @@ export function sshEngine(http: HttpClient, mount: string, namespace: string | u
     },
     async healthy(deadlineMs) {
       try {
-        const response = await http.request({ method: 'GET', path: 'sys/health', headers: base, deadlineMs });
+        // Without the namespace: inside one, sys/health is refused.
+        const headers = { 'x-vault-request': 'true' };
+        const response = await http.request({ method: 'GET', path: 'sys/health', headers, deadlineMs });
         return HEALTHY.has(response.status);
       } catch {
         return false;
