@@ -3,6 +3,7 @@
  * read by the client, and nothing is read while either is full. A client that has closed its half still gets its answers.
  */
 import type { Socket } from 'node:net';
+import { asWardenError } from '../src/errors.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { encodeFrame, FrameReader } from './protocol/frames.ts';
 
@@ -55,7 +56,8 @@ export function serveConnection(socket: Socket, dispatcher: Dispatcher): void {
   socket.on('data', (chunk: Buffer) => {
     try {
       queue.push(...frames.push(chunk));
-    } catch {
+    } catch (thrown) {
+      dispatcher.refused(asWardenError(thrown).message);
       close();
       return;
     }

@@ -51,7 +51,7 @@ export class Dispatcher {
     try {
       switch (message[0]) {
         case MESSAGE.requestIdentities:
-          return isListRequest(message) ? await this.#list() : FAILURE;
+          return isListRequest(message) ? await this.#list() : this.refused('a list request with more in it');
         case MESSAGE.signRequest:
           return await this.#sign(message);
         case MESSAGE.extension:
@@ -64,6 +64,12 @@ export class Dispatcher {
       if (error.code === 'internal') this.#services.log.error({ err: error.cause }, error.message);
       return FAILURE;
     }
+  }
+
+  /** Writes down that the client has said what no client says (frames that are none, messages cut short). Returns FAILURE. */
+  refused(what: string): Buffer {
+    this.#services.requestRefused(new WardenError('malformed', `a request was refused: ${what}`), this.#peer);
+    return FAILURE;
   }
 
   /** Forgets everything; an unused certificate is written down as such. */
@@ -117,11 +123,11 @@ export class Dispatcher {
     let request: SignRequest;
     try {
       request = parseSignRequest(message);
-    } catch {
-      return FAILURE;
+    } catch (thrown) {
+      return this.refused(asWardenError(thrown).message);
     }
     const identity = this.#identity;
-    if (identity === undefined || !identity.isMeantBy(request.key)) return this.#relay(message);
+    if (identity === undefined || !identity.isMeantBy(request.key)) return this.#signElsewhere(message);
     try {
       if (!identity.key.alive)
         throw new WardenError('sign_refused', 'a signature was refused: the key has signed its one login');
@@ -133,6 +139,19 @@ export class Dispatcher {
       this.#services.signatureRefused(asWardenError(thrown), identity, this.#peer);
       return FAILURE;
     }
+  }
+
+  /** A signature with a key that is not this connection's: the upstream's, or somebody tries another connection's certificate. */
+  async #signElsewhere(message: Buffer): Promise<Buffer> {
+    const answer = await this.#relay(message);
+    if (answer[0] !== MESSAGE.signResponse) {
+      const why = "the key is not this connection's, and no agent behind has signed with it";
+      this.#services.requestRefused(
+        new WardenError('sign_refused', `a signature was refused: ${why}`),
+        this.#peer,
+      );
+    }
+    return answer;
   }
 
   async #extension(message: Buffer): Promise<Buffer> {
@@ -149,7 +168,7 @@ export class Dispatcher {
       this.#bindings.add(message);
       return SUCCESS;
     } catch (thrown) {
-      this.#services.bindRefused(asWardenError(thrown), this.#peer);
+      this.#services.requestRefused(asWardenError(thrown), this.#peer);
       return EXTENSION_FAILURE;
     }
   }

@@ -39,7 +39,8 @@ export interface Services {
   readonly counters: Counters;
   /** A bound list got no certificate; `alone` says that the caller was shown no identity at all. */
   loginRefused(error: WardenError, attempt: Attempt, peer: PeerCredentials | undefined, alone: boolean): void;
-  bindRefused(error: WardenError, peer: PeerCredentials | undefined): void;
+  /** Something that a client sent was refused before it came to a login, or for a key that is not its connection's. */
+  requestRefused(error: WardenError, peer: PeerCredentials | undefined): void;
   signed(identity: MintedIdentity, user: string): void;
   signatureRefused(error: WardenError, identity: MintedIdentity, peer: PeerCredentials | undefined): void;
   dropUnused(identity: MintedIdentity): void;
@@ -157,11 +158,11 @@ export function createServices(options: ServicesOptions): Services {
         alone,
       );
     },
-    bindRefused(error, peer) {
+    requestRefused(error, peer) {
       counters.refused += 1;
       log.warn({ code: error.code, pid: peer?.pid }, error.message);
       record({
-        event: 'login.refused',
+        event: error.code === 'sign_refused' ? 'sign.refused' : 'login.refused',
         phase: 'single',
         outcome: 'denied',
         error_code: error.code,

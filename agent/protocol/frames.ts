@@ -17,7 +17,8 @@ export function encodeFrame(message: Buffer): Buffer {
 
 /** Collects chunks and yields the messages inside (type byte and body, without the length). */
 export class FrameReader {
-  #chunks: Buffer[] = [];
+  /** Bytes that wait for the rest of their frame, at the front of a buffer with room for more: one byte at a time must not cost a buffer each. */
+  #buffer = Buffer.alloc(0);
   #size = 0;
 
   /** Bytes that wait for the rest of their frame. */
@@ -30,33 +31,36 @@ export class FrameReader {
    * Throws `limit_exceeded` for a frame of no bytes or more than MAX_FRAME: the connection can't go on.
    */
   push(chunk: Buffer): Buffer[] {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
+    const waiting = this.#size > 0;
+    const data = waiting ? this.#append(chunk) : chunk;
     const messages: Buffer[] = [];
-    for (;;) {
-      if (this.#size < 4) return messages;
-      const length = this.#front(4).readUInt32BE(0);
+    let at = 0;
+    while (data.length - at >= 4) {
+      const length = data.readUInt32BE(at);
       if (length === 0 || length > MAX_FRAME) {
         throw new WardenError('limit_exceeded', `a frame of ${length} bytes; 1 to ${MAX_FRAME} are allowed`);
       }
-      if (this.#size < 4 + length) return messages;
-      const data = this.#front(4 + length);
-      messages.push(data.subarray(4, 4 + length));
-      const rest = data.subarray(4 + length);
-      this.#chunks = rest.length > 0 ? [rest] : [];
-      this.#size = rest.length;
+      if (data.length - at < 4 + length) break;
+      messages.push(data.subarray(at + 4, at + 4 + length));
+      at += 4 + length;
     }
+    // Nothing was taken: all of it is in its place already.
+    if (waiting && at === 0) return messages;
+    // A copy: the messages are views of the old buffer, and a view of the rest would keep a whole chunk alive.
+    this.#buffer = Buffer.from(data.subarray(at));
+    this.#size = this.#buffer.length;
+    return messages;
   }
 
-  /** The chunks joined as far as needed, so that the first `length` bytes lie in one buffer. */
-  #front(length: number): Buffer {
-    const first = this.#chunks[0];
-    if (first !== undefined && first.length >= length) {
-      if (this.#chunks.length === 1) return first;
-      if (length === 4) return first;
+  #append(chunk: Buffer): Buffer {
+    const size = this.#size + chunk.length;
+    if (size > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(size, 2 * this.#buffer.length));
+      this.#buffer.copy(larger, 0, 0, this.#size);
+      this.#buffer = larger;
     }
-    const joined = Buffer.concat(this.#chunks);
-    this.#chunks = [joined];
-    return joined;
+    chunk.copy(this.#buffer, this.#size);
+    this.#size = size;
+    return this.#buffer.subarray(0, size);
   }
 }
