@@ -10,13 +10,15 @@ export const MAX_PEERS = 10_000;
 
 export class Register {
   readonly #clock: Clock;
+  readonly #maxPeers: number;
   /** Session id (hex) → when it may be forgotten, on the monotonic clock. Insertion order is age. */
   readonly #served = new Map<string, bigint>();
   /** `pid:start time` → the first session id (hex) that the process bound. */
   readonly #peers = new Map<string, string>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, maxPeers: number = MAX_PEERS) {
     this.#clock = clock;
+    this.#maxPeers = maxPeers;
   }
 
   /** Whether a session has had a certificate on another connection within its time to live. */
@@ -49,9 +51,9 @@ export class Register {
     const session = sessionId.toString('hex');
     const first = this.#peers.get(peer);
     if (first !== undefined) return first === session;
-    if (this.#peers.size >= MAX_PEERS) this.#forgetDeadPeers();
+    if (this.#peers.size >= this.#maxPeers) this.#forgetDeadPeers();
     // Full of living processes: nobody can be told apart any more, so nobody new is direct.
-    if (this.#peers.size >= MAX_PEERS) return false;
+    if (this.#peers.size >= this.#maxPeers) return false;
     this.#peers.set(peer, session);
     return true;
   }
