@@ -116,8 +116,10 @@ export function serveSftp(sftp: SFTPWrapper, root: string): void {
   const handles = new Map<number, Handle>();
   let next = 0;
 
+  // One after the other, as sftp-server does: scp cuts a file short where the answers to its writes come out of order.
+  let last = Promise.resolve();
   const answer = (id: number, work: () => Promise<void>) => {
-    work().catch((error: unknown) => sftp.status(id, statusOf(error)));
+    last = last.then(work).catch((error: unknown) => void sftp.status(id, statusOf(error)));
   };
   const done = (id: number, work: () => Promise<unknown>) =>
     answer(id, async () => {
