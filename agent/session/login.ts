@@ -73,6 +73,12 @@ function destinationOf(
   return destination;
 }
 
+/** The destination with the names that `lane` may believe. */
+function provedFor(destination: Destination, lane: Lane): Destination {
+  const names = destination.names.filter((proof) => proof.lane === undefined || proof.lane === lane.id);
+  return { ...destination, names };
+}
+
 function checkKnown(destination: Destination, lanes: readonly Lane[]): void {
   if (destination.revoked) {
     throw new WardenError(
@@ -145,6 +151,8 @@ export async function certificateFor(
   if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
   const { lane, name } = choice;
   attempt.lane = lane;
+  // The words must name the host for this lane too: a name that only another lane's host_ca or host_keys proves says nothing here.
+  if (judged) checkWords(attempt.words, provedFor(destination, lane), knownHosts);
   if (d.register.wasServed(binding.sessionId)) {
     throw new WardenError('replayed_binding', 'this session has had its certificate', {
       hint: 'a new login gets a new one',
@@ -166,7 +174,7 @@ export async function certificateFor(
       source: `${name.how} ${name.source}`,
       caller,
     });
-    return new MintedIdentity(binding, lane, name.name, minted, key);
+    return new MintedIdentity(binding, lane, name.name, minted, key, judged ? attempt.words.user : undefined);
   } catch (thrown) {
     key.drop();
     d.register.release(binding.sessionId);

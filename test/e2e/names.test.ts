@@ -129,8 +129,9 @@ describe('a host key with names in two lanes', () => {
   test('a name that is in neither decides nothing: no certificate, and why says so', async () => {
     const { warden, sshd } = rig();
     const seen = watch(warden, sshd);
+    const before = sshd.logins().length;
     expect((await login('spare')).code).toBe(255);
-    expect(sshd.logins().length).toBe(3);
+    expect(sshd.logins()).toHaveLength(before);
     expect(seen.records()).toMatchObject([{ event: 'login.refused', error_code: 'ambiguous_host_key' }]);
     const why = await warden.cli(['why', 'spare']);
     expect(why).toMatchObject({ code: 0, stderr: '' });
@@ -241,5 +242,17 @@ describe('a host with a certificate', () => {
     expect(await plain('ecdsa-sha2-nistp256')).toMatchObject({ code: 255 });
     expect(seen.records()).toMatchObject([{ event: 'login.refused', error_code: 'not_direct' }]);
     expect((await blind.cli(['why', '127.0.0.1'])).stdout).toContain('→ put the host into known_hosts');
+  });
+
+  test('is not known to a lane by what only another lane trusts', async () => {
+    const { login, sshd } = rig();
+    const seen = watch(blind, sshd);
+    // The key is the pinned lane's, the name is proved by the CA of the other.
+    const options = [...named.options, 'HostKeyAlgorithms=rsa-sha2-512-cert-v01@openssh.com'];
+    const attempt = await login({ ...named, options, agent: blind.socket, knownHosts: sshHosts });
+    expect(attempt.code).toBe(255);
+    expect(seen.records()).toMatchObject([
+      { event: 'login.refused', error_code: 'not_direct', lane: 'pinned' },
+    ]);
   });
 });
