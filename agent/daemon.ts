@@ -8,7 +8,7 @@ import type { Status } from '../src/control/messages.ts';
 import { tokenCredential } from '../src/credentials/token.ts';
 import { KnownHostsStore } from '../src/destination/known-hosts-store.ts';
 import { ProvedNames } from '../src/destination/proved-names.ts';
-import { asWardenError } from '../src/errors.ts';
+import { asWardenError, WardenError } from '../src/errors.ts';
 import { SKEW_ALLOWANCE_S } from '../src/issuance/check.ts';
 import { caPins } from '../src/openbao/ca-pins.ts';
 import { createHttpClient } from '../src/openbao/http-client.ts';
@@ -180,8 +180,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const listener = await openListener(options.socket, config.file, (socket) => {
     const peer = peerCredentials(socket);
     // As ssh-agent.c does: only the same user and root. Where it can't be told, the 0700 directory must do, and nothing is minted.
-    if (peer !== undefined && peer.uid !== process.getuid?.() && peer.uid !== 0) socket.destroy();
-    else serveConnection(socket, new Dispatcher(services, peer));
+    if (peer !== undefined && peer.uid !== process.getuid?.() && peer.uid !== 0) {
+      socket.destroy();
+      services.requestRefused(
+        new WardenError('no_peer', `user ${peer.uid} was turned away: the socket is not theirs`),
+        peer,
+      );
+    } else serveConnection(socket, new Dispatcher(services, peer));
   });
   const status = (): Status => ({
     version: VERSION,
