@@ -4,7 +4,7 @@
  *
  * Time is OpenBao's (design.md): the length of the validity is checked by itself, absolute times only against the server's own `Date`.
  */
-import { WardenError } from '../errors.ts';
+import { asWardenError, WardenError } from '../errors.ts';
 import {
   type Certificate,
   certificateBlobOf,
@@ -81,10 +81,23 @@ function checkOptions(certificate: Certificate, asked: Asked): void {
   }
 }
 
+function readCertificate(signedKey: string): CheckedCertificate {
+  try {
+    const blob = certificateBlobOf(signedKey);
+    return { blob, certificate: parseCertificate(blob) };
+  } catch (cause) {
+    const { message } = asWardenError(cause);
+    throw new WardenError('bad_certificate', `OpenBao's certificate can't be read: ${message}`, {
+      hint: 'is openbao.mount an SSH secrets engine, and nothing between warden and OpenBao?',
+      cause,
+    });
+  }
+}
+
 /** Parses `signedKey` and checks it against what was asked. Throws `bad_certificate`, `certificate_refused`, `unexpected_ca`. */
 export function checkCertificate(signedKey: string, asked: Asked): CheckedCertificate {
-  const blob = certificateBlobOf(signedKey);
-  const certificate = parseCertificate(blob);
+  const checked = readCertificate(signedKey);
+  const { certificate } = checked;
   if (certificate.certType !== 'user') throw refuse('it is a host certificate', 'is this the right role?');
   if (!certificate.publicKey.equals(asked.publicKey))
     throw refuse('it certifies another key', 'is there a cache in front of OpenBao?');
@@ -104,5 +117,5 @@ export function checkCertificate(signedKey: string, asked: Asked): CheckedCertif
     throw refuse(`it names principals that were not asked for: ${wider.join(', ')}`, 'look at the role');
   checkValidity(certificate, asked);
   checkOptions(certificate, asked);
-  return { blob, certificate };
+  return checked;
 }
