@@ -12,13 +12,22 @@ export class MintedIdentity implements Guarded {
   readonly host: string;
   readonly minted: Minted;
   readonly key: FreshKey;
+  readonly user: string | undefined;
 
-  constructor(binding: Binding, lane: Lane, host: string, minted: Minted, key: FreshKey) {
+  constructor(
+    binding: Binding,
+    lane: Lane,
+    host: string,
+    minted: Minted,
+    key: FreshKey,
+    user: string | undefined,
+  ) {
     this.binding = binding;
     this.lane = lane;
     this.host = host;
     this.minted = minted;
     this.key = key;
+    this.user = user;
   }
 
   get logins(): readonly string[] {

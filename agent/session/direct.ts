@@ -6,7 +6,7 @@
  * Accepted limits. ssh may trust what warden does not read (UserKnownHostsFile and KnownHostsCommand elsewhere, StrictHostKeyChecking
  * no): then the name was told and the key is the name's, but nobody has checked that ssh met that key; and a port that only such a
  * file knows looks unknown, so that its plain name stands in. Whoever holds the far side of a login that asked another agent, or
- * that went to the background (`ssh -f` forks), can bind a session of his own to the *same* host: that host's lane, nothing else.
+ * that went to the background (`ssh -f` forks), can bind a session of his own to the *same* host: that host's lane, and only the login name that ssh was told (guard).
  */
 import { statSync } from 'node:fs';
 import type { CallerWords, Destination } from '../../src/destination/destination.ts';

@@ -14,6 +14,8 @@ const CERTIFICATE_ALGORITHM = 'ssh-ed25519-cert-v01@openssh.com';
 export interface Guarded {
   readonly binding: Binding;
   readonly logins: readonly string[];
+  /** The login name that the caller was told, where it is known: no other is signed for, even if the lane allows it. */
+  readonly user: string | undefined;
   readonly publicKey: Buffer;
   readonly certificate: Buffer;
 }
@@ -43,6 +45,9 @@ export function guardSignature(request: SignRequest, identity: Guarded): Useraut
   if (login.user === '') throw refuse('no login name');
   if (!identity.logins.includes('*') && !identity.logins.includes(login.user)) {
     throw refuse(`the lane allows no login as ${JSON.stringify(login.user)}`);
+  }
+  if (identity.user !== undefined && login.user !== identity.user) {
+    throw refuse(`the caller was told to log in as ${identity.user}, not as ${JSON.stringify(login.user)}`);
   }
   return login;
 }

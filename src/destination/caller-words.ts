@@ -123,9 +123,9 @@ async function readConfiguration(pass: Pass, args: SshArguments, context: Caller
   return userWants || systemWants;
 }
 
-/** The login name, where exactly one is said; tokens and variables in it are not expanded. */
-function userOf(settings: readonly Settings[]): string | undefined {
-  const users = new Set(settings.flatMap((each) => each.values('user', '')));
+/** The login name, where there is exactly one; tokens and variables in it are not expanded. */
+function userOf(settings: readonly Settings[], localUser: string): string | undefined {
+  const users = new Set(settings.flatMap((each) => each.values('user', localUser)));
   const [user = ''] = users;
   return users.size === 1 && user !== '' && !/[%$]/.test(user) ? user : undefined;
 }
@@ -179,6 +179,9 @@ export async function callerWords(argv: readonly string[], context: CallerContex
   return {
     candidates: [...new Set(names.map(({ name }) => name))].slice(0, MAX_CANDIDATES),
     told: decided ? names.slice(0, MAX_CANDIDATES) : [],
-    user: userOf(readings.map((reading) => reading.settings)),
+    user: userOf(
+      readings.map((reading) => reading.settings),
+      context.localUser,
+    ),
   };
 }

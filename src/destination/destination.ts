@@ -37,6 +37,6 @@ export interface CallerWords {
   readonly candidates: readonly string[];
   /** The names that can stand for the destination (promise 1). None where the configuration leaves open which host is meant. */
   readonly told: readonly ToldName[];
-  /** The login name if the words or the configuration say one. */
+  /** The login name, the local user's where none is said; undefined where it is not certain. */
   readonly user: string | undefined;
 }

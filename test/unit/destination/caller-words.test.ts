@@ -34,7 +34,7 @@ async function agree(...args: readonly string[]): Promise<void> {
   const expected = oracle(args);
   expect(expected).toBeDefined();
   const found = await words(...args);
-  expect({ candidates: found.candidates, user: found.user ?? me }).toEqual(expected);
+  expect({ candidates: found.candidates, user: found.user }).toEqual(expected);
   // What is decided can stand for the destination; a plain name behind one with a port only as what it is.
   const [first, fallback] = found.candidates;
   expect(found.told).toEqual([
@@ -238,9 +238,9 @@ describe('which files are read', () => {
 
   test('-F takes the place of both; none reads nothing; a relative path starts at the working directory', async () => {
     space.file('own', 'HostName own.example\n');
-    expect(await words('-F', 'own', 'web1')).toMatchObject({ candidates: ['own.example'], user: undefined });
+    expect(await words('-F', 'own', 'web1')).toMatchObject({ candidates: ['own.example'], user: me });
     for (const path of ['none', '/dev/null']) {
-      const typed = { candidates: ['web1'], told: [{ name: 'web1' }], user: undefined };
+      const typed = { candidates: ['web1'], told: [{ name: 'web1' }], user: me };
       expect(await words('-F', path, 'web1')).toEqual(typed);
     }
   });

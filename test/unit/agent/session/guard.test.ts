@@ -29,6 +29,7 @@ beforeAll(async () => {
   identity = {
     binding: { hostKey, sessionId, forwarded: false },
     logins: ['ops', 'root'],
+    user: undefined,
     publicKey: Buffer.from(key.publicKey.split(' ')[1] ?? '', 'base64'),
     certificate,
   };
@@ -65,6 +66,16 @@ describe('the login that was bound', () => {
     expect(as('anybody')).toBe('accepted');
     expect(as('')).toBe('sign_refused');
   });
+});
+
+test('the login name that the caller was told, and no other of the lane', () => {
+  const as = (user: string, told: string) =>
+    codeOf(() => guard(encodeLoginData(login({ user })), 0, { ...identity, user: told }));
+  expect([as('ops', 'ops'), as('root', 'ops'), as('admin', 'admin')]).toEqual([
+    'accepted',
+    'sign_refused',
+    'sign_refused',
+  ]);
 });
 
 describe('another login', () => {
