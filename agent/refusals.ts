@@ -40,7 +40,10 @@ export class Refusals {
     if (host === undefined) return newestFirst;
     const wanted = host.toLowerCase();
     return newestFirst.filter(({ hosts }) =>
-      hosts.some((name) => name === wanted || name.startsWith(`[${wanted}]:`)),
+      hosts.some((known) => {
+        const name = known.toLowerCase();
+        return name === wanted || name.startsWith(`[${wanted}]:`);
+      }),
     );
   }
 }

@@ -5,6 +5,7 @@
 
 import { matchLane } from '../src/catalog/choose.ts';
 import type { Lane } from '../src/catalog/lane.ts';
+import { parseSshArguments } from '../src/destination/ssh-arguments.ts';
 import { asWardenError, type WardenError } from '../src/errors.ts';
 import type { PeerCredentials } from '../src/system/peer.ts';
 import { tellProcess } from '../src/system/tell.ts';
@@ -129,7 +130,11 @@ export function createServices(options: ServicesOptions): Services {
     loginRefused(error, attempt, peer, alone) {
       counters.refused += 1;
       const names = attempt.destination?.names.map(({ name }) => name) ?? [];
-      const hosts = [...new Set([...names, ...attempt.words.candidates])];
+      const typed = parseSshArguments(attempt.process?.argv ?? [])?.host;
+      // As it was typed comes last: `warden why` is asked by it, but an alias proves nothing.
+      const hosts = [
+        ...new Set([...names, ...attempt.words.candidates, ...(typed === undefined ? [] : [typed])]),
+      ];
       const lane = attempt.lane?.id;
       if (error.code !== 'no_binding') {
         refusals.add(error, {
@@ -154,7 +159,7 @@ export function createServices(options: ServicesOptions): Services {
       const hint = error.hint === '' ? 'warden why' : error.hint;
       tellProcess(
         peer.pid,
-        `no certificate for ${hosts[0] ?? 'this host'}: ${error.message} (${hint})`,
+        `no certificate for ${typed ?? hosts[0] ?? 'this host'}: ${error.message} (${hint})`,
         alone,
       );
     },
