@@ -116,6 +116,8 @@ export function sshEngine(http: HttpClient, mount: string, namespace: string | u
     async caPublicKeys(deadlineMs) {
       const path = `${encodeMount(mount)}/public_key`;
       const response = await http.request({ method: 'GET', path, headers: base, deadlineMs });
+      // Every SSH engine shows this key to anybody; without a token, OpenBao says 403 instead of 404 where there is no mount.
+      if (response.status === 403) throw errorOf({ ...response, status: 404 }, path);
       if (response.status !== 200) throw errorOf(response, path);
       return response.body.split('\n').filter((line) => line.trim() !== '');
     },
