@@ -218,8 +218,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     socket: options.socket,
     status,
     async close() {
-      await listener.close();
+      // The listener gives the directory free: after it a successor's control socket may be there.
       await control.close();
+      await listener.close();
       await warmed;
       await services.settled();
       await minting?.close();

@@ -9,6 +9,8 @@ import { libc } from '../src/system/libc.ts';
 export function detach(line: string): void {
   writeSync(1, `${line}\n`);
   libc()?.setsid();
+  // As ssh-agent does: no directory is kept busy. Every path was made absolute when the configuration was read.
+  process.chdir('/');
   for (const fd of [0, 1, 2]) {
     closeSync(fd);
     // open(2) takes the lowest free descriptor: the one just closed. Nothing else opens files at this moment.

@@ -5,6 +5,8 @@
 import { closeSync, ftruncateSync, lstatSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PID_FILE, servedConfig } from '../src/control/signposts.ts';
 import { errnoOf, WardenError } from '../src/errors.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
 import { libc } from '../src/system/libc.ts';
@@ -13,8 +15,10 @@ import { tryLock } from '../src/system/lock.ts';
 /** `sun_path` of unix(7) without its NUL. */
 const MAX_SOCKET_PATH = 107;
 const PROBE_DEADLINE_MS = 500;
+/** A daemon that has its directory but does not listen yet will in this time. */
+const READY_DEADLINE_MS = 3_000;
+const LOOK_EVERY_MS = 20;
 
-export const PID_FILE = 'agent.pid';
 export const CONTROL_SOCKET = 'control.sock';
 
 export function controlSocketOf(agentSocket: string): string {
@@ -28,7 +32,7 @@ function inUse(path: string, who: string): WardenError {
 }
 
 /** Takes the directory for this daemon. Returns the open, locked file. Throws `socket_in_use`. */
-function lockDirectory(directory: string, config: string | undefined): number | undefined {
+function lockDirectory(directory: string): number | undefined {
   if (libc() === undefined) return undefined;
   const path = join(directory, PID_FILE);
   const fd = openSync(path, 'a+', 0o600);
@@ -36,11 +40,10 @@ function lockDirectory(directory: string, config: string | undefined): number | 
     closeSync(fd);
     throw inUse(
       directory,
-      `a living warden agent, process ${readFileSync(path, 'utf8').split('\n', 1)[0] ?? '?'}`,
+      `a living warden agent, process ${readFileSync(path, 'utf8').split('\n', 1)[0] || 'unknown'}`,
     );
   }
   ftruncateSync(fd, 0);
-  writeSync(fd, `${process.pid}\n${config ?? ''}\n`);
   return fd;
 }
 
@@ -75,13 +78,35 @@ function accepts(path: string): Promise<boolean> {
   });
 }
 
-async function clearPath(path: string): Promise<void> {
+/**
+ * Whether a warden agent serves `socketPath` for this configuration; waits for one that is just starting. Throws `socket_in_use` where
+ * it is another configuration's.
+ */
+export async function isReady(socketPath: string, config: string | undefined): Promise<boolean> {
+  const deadline = performance.now() + READY_DEADLINE_MS;
+  while (isServed(socketPath) && performance.now() < deadline) {
+    const served = servedConfig(socketPath);
+    if (served !== undefined && (await accepts(socketPath))) {
+      if (served === (config ?? '')) return true;
+      throw inUse(socketPath, `a warden agent with another configuration (${served || 'defaults'})`);
+    }
+    await sleep(LOOK_EVERY_MS);
+  }
+  return false;
+}
+
+/** Throws `socket_path` where something other than a socket is in the socket's place. Returns whether one is there. */
+export function refuseOtherFile(path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  if (!found.isSocket())
-    throw new WardenError('socket_path', `${path} is there already and is no socket`, {
-      hint: 'remove it, or choose another: --socket',
-    });
+  if (found === undefined) return false;
+  if (found.isSocket()) return true;
+  throw new WardenError('socket_path', `${path} is there already and is no socket`, {
+    hint: 'remove it, or choose another: --socket',
+  });
+}
+
+async function clearPath(path: string): Promise<void> {
+  if (!refuseOtherFile(path)) return;
   if (await accepts(path)) throw inUse(path, 'another living agent');
   unlinkSync(path);
 }
@@ -118,12 +143,12 @@ export async function openListener(
       'socket_path',
       `the socket path is ${Buffer.byteLength(path)} bytes long, ${MAX_SOCKET_PATH} are possible: ${path}`,
       {
-        hint: 'choose a shorter one: agent.socket, or --socket',
+        hint: 'choose a shorter one: --socket, WARDEN_SOCKET or agent.socket; or a shorter XDG_RUNTIME_DIR',
       },
     );
   }
   ensurePrivateDirectory(dirname(path));
-  const lock = lockDirectory(dirname(path), config);
+  const lock = lockDirectory(dirname(path));
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     open.add(socket);
@@ -133,6 +158,8 @@ export async function openListener(
   try {
     await clearPath(path);
     await listen(server, path);
+    // Only now: whoever finds a pid in it may connect.
+    if (lock !== undefined) writeSync(lock, `${process.pid}\n${config ?? ''}\n`);
   } catch (error) {
     if (lock !== undefined) closeSync(lock);
     throw error;

@@ -2,20 +2,23 @@
  * The daemon's program: `warden agent`. Reads flags, environment and configuration once, starts the daemon, ends it on a signal.
  * `--detached` and `--session-of` are the launcher's: see scripts/warden.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Config } from '../src/config/config.ts';
-import { loadConfig } from '../src/config/load.ts';
+import { type LoadInput, loadConfig } from '../src/config/load.ts';
 import { shippedCatalog } from '../src/config/package-paths.ts';
 import { type PathInput, runtimePaths } from '../src/config/runtime-paths.ts';
+import { salvage } from '../src/config/salvage.ts';
+import { postSocket } from '../src/control/signposts.ts';
 import { asWardenError, EXIT, WardenError } from '../src/errors.ts';
 import { systemClock } from '../src/system/clock.ts';
-import { type Daemon, startDaemon } from './daemon.ts';
+import { ensurePrivateDirectory } from '../src/system/directories.ts';
+import { checkConfiguration, errorLines } from './check.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
 import { detach } from './detach.ts';
 import { followProcess } from './lifetime.ts';
-import { isServed } from './listener.ts';
+import { isReady } from './listener.ts';
 import { createLog } from './log.ts';
 
 /** In-flight logins get this long to end after SIGTERM. */
@@ -53,24 +56,18 @@ function parseFlags(argv: readonly string[]) {
 
 /** The configuration, or what makes it unusable together with where the sockets go all the same. */
 function readConfig(
-  input: PathInput,
+  input: LoadInput,
   strict: boolean,
-): { config: Parameters<typeof startDaemon>[0]['config']; socket: string; upstream: string | undefined } {
+): Pick<DaemonOptions, 'config' | 'socket' | 'upstream'> {
   try {
-    const config: Config = loadConfig({ ...input, shippedCatalog: shippedCatalog() });
+    const config = loadConfig(input);
     return { config, socket: config.agent.socket, upstream: config.agent.upstream };
   } catch (thrown) {
     const error = asWardenError(thrown);
     if (strict || error.code === 'socket_path') throw error;
-    const paths = runtimePaths(input);
-    const socket = paths.sockets[0]?.value;
-    if (socket === undefined) throw error;
     const hint = error.hint === '' ? '' : ` (${error.hint})`;
-    return {
-      config: { unusable: `${error.message}${hint}`, file: paths.configFile },
-      socket,
-      upstream: paths.upstream.value,
-    };
+    const file = runtimePaths(input).configFile;
+    return { config: { unusable: `${error.message}${hint}`, file }, ...salvage(input) };
   }
 }
 
@@ -83,65 +80,87 @@ async function stop(daemon: Daemon, ofSession: boolean): Promise<never> {
   process.exit(EXIT.ok);
 }
 
-async function run(): Promise<void> {
-  const flags = parseFlags(process.argv.slice(2));
-  const background = flags.detached === true;
-  const input: PathInput = {
-    flags: { config: flags.config, socket: flags.socket, upstream: flags.upstream },
-    env: { ...process.env },
-    home: homedir(),
-    uid: process.getuid?.() ?? 0,
-  };
-  // A one-shot session that can't mint would be a worse ssh: it says why instead.
-  const {
-    config,
-    socket: configured,
-    upstream,
-  } = readConfig(input, flags.check === true || flags.sessionOf !== undefined);
-  if (flags.check === true) {
-    process.stdout.write(`configuration is good: ${config.file ?? 'defaults'}\n`);
-    return;
-  }
-  if (background && isServed(configured)) {
-    process.stdout.write(`socket ${configured}\n`);
-    return;
-  }
-  const socket = flags.sessionSocket ?? configured;
+/** Starts the daemon, and what has to happen around one: names, signals, signposts. */
+async function serve(
+  options: DaemonOptions,
+  input: PathInput,
+  sessionOf: number | undefined,
+): Promise<Daemon> {
   process.title = 'warden-agent';
   process.umask(0o077);
   let daemon: Daemon | undefined;
+  let stopping = false;
+  let unpost = () => {};
   const onStop = () => {
-    if (daemon !== undefined) void stop(daemon, flags.sessionOf !== undefined);
+    stopping = true;
+    unpost();
+    if (daemon !== undefined) void stop(daemon, sessionOf !== undefined);
   };
   // Without a handler, SIGUSR1 opens Node's inspector, and with it all memory.
   process.on('SIGUSR1', () => undefined);
   process.on('SIGTERM', onStop);
   process.on('SIGINT', onStop);
-  if (background) process.on('SIGHUP', () => undefined);
-  daemon = await startDaemon({
-    socket,
-    upstream,
-    config,
-    env: process.env,
-    clock: systemClock,
-    log: createLog(background ? logFile(config) : undefined),
-    onStop,
-  });
-  if (flags.sessionOf !== undefined) followProcess(flags.sessionOf, onStop);
-  if (background) detach(`socket ${daemon.socket}`);
+  daemon = await startDaemon({ ...options, onStop });
+  if (sessionOf === undefined) unpost = postSocket(input, options.socket);
+  else followProcess(sessionOf, onStop);
+  if (stopping) onStop();
+  return daemon;
 }
 
-/** A detached daemon has no standard error: its log is a file in state_dir, where it is known. */
-function logFile(config: Parameters<typeof startDaemon>[0]['config']): string | undefined {
+/** A detached daemon has no standard error: its log is a file in state_dir, where there can be one. */
+function logFile(config: DaemonOptions['config']): string | undefined {
   if ('unusable' in config) return undefined;
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-  return join(config.stateDir, 'agent.log');
+  try {
+    ensurePrivateDirectory(config.stateDir);
+    return join(config.stateDir, 'agent.log');
+  } catch {
+    return undefined;
+  }
+}
+
+async function run(): Promise<void> {
+  const flags = parseFlags(process.argv.slice(2));
+  const background = flags.detached === true;
+  const input: LoadInput = {
+    flags: { config: flags.config, socket: flags.socket, upstream: flags.upstream },
+    env: { ...process.env },
+    home: homedir(),
+    uid: process.getuid?.() ?? 0,
+    shippedCatalog: shippedCatalog(),
+  };
+  if (flags.check === true) {
+    process.stdout.write(checkConfiguration(input));
+    return;
+  }
+  // A one-shot session that can't mint would be a worse ssh: it says why instead.
+  const { config, socket, upstream } = readConfig(input, flags.sessionOf !== undefined);
+  const running = async () => background && (await isReady(socket, config.file));
+  if (flags.sessionOf === undefined ? await running() : await running().catch(() => false)) {
+    process.stdout.write(`socket ${socket}\n`);
+    return;
+  }
+  if (background) process.on('SIGHUP', () => undefined);
+  const log = createLog(background ? logFile(config) : undefined);
+  const options = { socket: flags.sessionSocket ?? socket, upstream, config, env: process.env, log };
+  try {
+    const daemon = await serve(
+      { ...options, clock: systemClock, onStop: () => undefined },
+      input,
+      flags.sessionOf,
+    );
+    if (background) detach(`socket ${daemon.socket}`);
+  } catch (thrown) {
+    // Another one may have been started at the same moment.
+    if (asWardenError(thrown).code !== 'socket_in_use' || !(await running())) throw thrown;
+    process.stdout.write(`socket ${socket}\n`);
+    process.exit(EXIT.ok);
+  }
 }
 
 run().catch((thrown: unknown) => {
-  const error = asWardenError(thrown);
-  process.stderr.write(`warden: ${error.message}${error.hint === '' ? '' : ` (${error.hint})`}\n`);
+  process.stderr.write(`${errorLines(thrown).join('\n')}\n`);
+  const { exit } = asWardenError(thrown);
   // The launcher can't see the status of a daemon that it let go of.
-  if (process.argv.includes('--detached')) process.stdout.write(`exit ${error.exit}\n`);
-  process.exit(error.exit);
+  if (process.argv.includes('--detached')) process.stdout.write(`exit ${exit}\n`);
+  process.exit(exit);
 });

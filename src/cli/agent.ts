@@ -1,9 +1,39 @@
 /** `warden agent`: the launcher starts the daemon itself; here are its help and `--stop`. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { requestStop } from '../control/client.ts';
+import { controlSockets, fetchStatus, requestStop } from '../control/client.ts';
+import { servedConfig } from '../control/signposts.ts';
 import { WardenError } from '../errors.ts';
 import { action, type CommonFlags, print } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
+
+/** A daemon lets logins end for 5 s. */
+const STOP_DEADLINE_MS = 6_000;
+const LOOK_EVERY_MS = 20;
+
+/** Stops the daemon and waits until its place is free. */
+async function stopAgent(flags: CommonFlags): Promise<void> {
+  const sockets = daemonSockets(flags);
+  const { pid, socket } = await fetchStatus(sockets);
+  const control = controlSockets([socket]);
+  await requestStop(control);
+  const deadline = performance.now() + STOP_DEADLINE_MS;
+  const gone = () =>
+    fetchStatus(control).then(
+      (status) => status.pid !== pid,
+      // The pid file is emptied last.
+      () => servedConfig(socket) === undefined,
+    );
+  while (!(await gone())) {
+    if (performance.now() > deadline) {
+      throw new WardenError('not_running', `the agent (process ${pid}) was told to stop and has not ended`, {
+        hint: `kill ${pid}`,
+      });
+    }
+    await sleep(LOOK_EVERY_MS);
+  }
+}
 
 export function agentCommand(): Command {
   return new Command('agent')
@@ -29,7 +59,7 @@ Examples:
             hint: 'scripts/warden agent',
           });
         }
-        await requestStop(daemonSockets(flags));
+        await stopAgent(flags);
         print('stopped');
       }),
     );

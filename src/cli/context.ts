@@ -7,12 +7,13 @@ import { sanitizeLine } from '../system/sanitize.ts';
 /** Flags that several commands share. */
 export interface CommonFlags {
   readonly config?: string;
+  readonly socket?: string;
 }
 
 /** Where things are, by flags and environment. */
 export function pathInput(flags: CommonFlags): PathInput {
   return {
-    flags: { config: flags.config },
+    flags: { config: flags.config, socket: flags.socket },
     env: process.env,
     home: homedir(),
     uid: process.getuid?.() ?? 0,
@@ -32,7 +33,7 @@ export function printJson(value: unknown): void {
 /** Ends with one line of what happened and what to do, and the exit code of the error. */
 export function fail(thrown: unknown): void {
   const error = asWardenError(thrown);
-  const hint = error.hint === '' ? '' : ` (${error.hint})`;
+  const hint = error.hint === '' ? '' : ` (${sanitizeLine(error.hint)})`;
   process.stderr.write(`warden: ${sanitizeLine(error.message)}${hint}\n`);
   process.exitCode = error.exit;
 }

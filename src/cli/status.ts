@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { fetchStatus } from '../control/client.ts';
 import type { Status } from '../control/messages.ts';
+import { sanitizeLine } from '../system/sanitize.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
 
@@ -29,7 +30,7 @@ function render(status: Status): string {
     `${status.minted} minted, ${status.signed} used, ${status.live_certificates} live; ${status.refused} refusals (warden why)`,
   ]);
   for (const warning of status.warnings) rows.push(['warning', warning]);
-  return rows.map(([name, value]) => `${name.padEnd(14)}${value}`).join('\n');
+  return rows.map(([name, value]) => sanitizeLine(`${name.padEnd(14)}${value}`)).join('\n');
 }
 
 export function statusCommand(): Command {

@@ -1,8 +1,9 @@
 /** `warden why [host]`: the last refusals and failed mints, and what to do. */
 import { Command } from 'commander';
-import { fetchRefusals } from '../control/client.ts';
-import type { Refusal } from '../control/messages.ts';
+import { fetchRefusals, fetchStatus } from '../control/client.ts';
+import type { Refusal, Status } from '../control/messages.ts';
 import { EXIT } from '../errors.ts';
+import { sanitizeLine } from '../system/sanitize.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
 
@@ -10,7 +11,20 @@ function render({ time, code, message, hint, hosts, lane }: Refusal): string {
   const where = hosts.length === 0 ? 'an unnamed host' : hosts.join(', ');
   const covered = lane === undefined ? '' : `, lane ${lane}`;
   const todo = hint === '' ? [] : [`  → ${hint}`];
-  return [`${time}  ${where}${covered}`, `  ${message} (${code})`, ...todo].join('\n');
+  // Names and messages come from known_hosts, from ssh's arguments and from OpenBao.
+  return [`${time}  ${where}${covered}`, `  ${message} (${code})`, ...todo].map(sanitizeLine).join('\n');
+}
+
+/** Nothing was refused: where else the reason may be. */
+function nothing(host: string | undefined, { started, relay_only }: Status): string {
+  if (relay_only !== null) return sanitizeLine(`nothing is minted at all: ${relay_only}`);
+  const what = host === undefined ? 'nothing was refused' : `nothing was refused for ${host}`;
+  return [
+    sanitizeLine(`${what} since the agent started (${started})`),
+    sanitizeLine(
+      `  → if ssh got no certificate, it asked another agent: ssh -G ${host ?? 'HOST'} | grep -i identit; warden env`,
+    ),
+  ].join('\n');
 }
 
 export function whyCommand(): Command {
@@ -22,15 +36,11 @@ export function whyCommand(): Command {
     .addHelpText('after', '\nExample:\n  $ warden why web1.prod.example.com')
     .action(
       action(async (host: string | undefined, flags: CommonFlags & { json?: boolean }) => {
-        const refusals = await fetchRefusals(daemonSockets(flags), host);
+        const sockets = daemonSockets(flags);
+        const refusals = await fetchRefusals(sockets, host);
         if (flags.json === true) printJson(refusals);
         else if (refusals.length > 0) print(refusals.map(render).join('\n'));
-        else
-          print(
-            host === undefined
-              ? 'nothing was refused since the agent started'
-              : `nothing was refused for ${host} since the agent started`,
-          );
+        else print(nothing(host, await fetchStatus(sockets)));
         if (refusals.length === 0) process.exitCode = EXIT.no;
       }),
     );

@@ -2,7 +2,6 @@
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import type * as z from 'zod';
-import { type PathInput, runtimePaths } from '../config/runtime-paths.ts';
 import { errnoOf, WardenError } from '../errors.ts';
 import { CONTROL_PATHS, type Refusal, type Status, statusSchema, stopSchema, whySchema } from './messages.ts';
 
@@ -47,17 +46,14 @@ function jsonOf({ status, body }: RawAnswer): unknown {
   }
 }
 
-/** The control sockets that may be there, the likeliest first. `configured` is agent.socket of the configuration, where it is known. */
-export function controlSockets(input: PathInput, configured: string | undefined): readonly string[] {
-  const sockets = [
-    ...(configured === undefined ? [] : [configured]),
-    ...runtimePaths(input).sockets.map(({ value }) => value),
-  ];
-  return [...new Set(sockets.map((socket) => join(dirname(socket), 'control.sock')))];
+/** The control sockets beside agents' sockets. */
+export function controlSockets(agentSockets: readonly string[]): readonly string[] {
+  return [...new Set(agentSockets.map((socket) => join(dirname(socket), 'control.sock')))];
 }
 
 function notRunning(sockets: readonly string[]): WardenError {
-  return new WardenError('not_running', `no warden agent is running (looked for ${sockets.join(', ')})`, {
+  const where = sockets.length === 0 ? '' : ` (looked for ${sockets.join(', ')})`;
+  return new WardenError('not_running', `no warden agent is running with this configuration${where}`, {
     hint: 'start it: eval "$(warden agent --background)"',
   });
 }

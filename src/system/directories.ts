@@ -1,5 +1,6 @@
 /** Directories that hold what nobody else may touch: sockets, the trail. */
-import { lstatSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf, WardenError } from '../errors.ts';
 
 /** Makes `path` (0700) if it is missing and refuses one that is a link, another user's, or open to others. */
@@ -12,6 +13,30 @@ export function ensurePrivateDirectory(path: string): void {
       cause,
     });
   }
+  refuseOpen(path);
+}
+
+/** Whether `ensurePrivateDirectory` would do, without making anything. Throws what it would. */
+export function checkPrivateDirectory(path: string): void {
+  if (existsSync(path)) {
+    refuseOpen(path);
+    return;
+  }
+  let above = dirname(path);
+  while (!existsSync(above)) above = dirname(above);
+  try {
+    if (!lstatSync(`${above}/`).isDirectory()) throw new Error('it is no directory');
+    accessSync(above, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new WardenError(
+      'config_permissions',
+      `can't make the directory ${path}: ${errnoOf(cause) || 'EACCES'}`,
+      { hint: 'choose a directory that you may write to (state_dir, agent.socket)', cause },
+    );
+  }
+}
+
+function refuseOpen(path: string): void {
   const found = lstatSync(path);
   const uid = process.getuid?.();
   if (!found.isDirectory() || (uid !== undefined && found.uid !== uid)) {
