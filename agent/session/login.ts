@@ -3,11 +3,11 @@
  * (design.md, "The way of a login"). Everything that stands in the way is a WardenError with what to do.
  */
 import { type UserInfo, userInfo } from 'node:os';
-import { chooseLane } from '../../src/catalog/choose.ts';
+import { chooseLane, matchLane } from '../../src/catalog/choose.ts';
 import type { Lane } from '../../src/catalog/lane.ts';
 import type { AgentConfig } from '../../src/config/config.ts';
 import { callerWords, typedWords } from '../../src/destination/caller-words.ts';
-import type { CallerWords, Destination } from '../../src/destination/destination.ts';
+import type { CallerWords, Destination, ProvedName } from '../../src/destination/destination.ts';
 import type { KnownHostsStore, KnownHostsView } from '../../src/destination/known-hosts-store.ts';
 import { resolveDestination } from '../../src/destination/names.ts';
 import type { ProvedNames } from '../../src/destination/proved-names.ts';
@@ -73,9 +73,16 @@ function destinationOf(
   return destination;
 }
 
-/** The destination with the names that `lane` may believe. */
-function provedFor(destination: Destination, lane: Lane): Destination {
-  const names = destination.names.filter((proof) => proof.lane === undefined || proof.lane === lane.id);
+/**
+ * The destination with the names that the caller may have said for `lane`. A proof that only another lane accepts says nothing here.
+ * And a CA may lend the name of a host of its own to anybody's key: a name that only a certificate proves must be one that the lane
+ * itself covers.
+ */
+function nameableFor(destination: Destination, lane: Lane): Destination {
+  const names = destination.names.filter((proof) => {
+    if (proof.lane !== undefined && proof.lane !== lane.id) return false;
+    return proof.how !== 'host_certificate' || matchLane([lane], proof.name).kind === 'lane';
+  });
   return { ...destination, names };
 }
 
@@ -100,6 +107,60 @@ function checkKnown(destination: Destination, lanes: readonly Lane[]): void {
   );
 }
 
+/** Looks at who asks and fills in its process and words. Throws `no_peer`, `forwarded`, `not_direct`, `limit_exceeded`. */
+async function lookAtCaller(
+  d: LoginDependencies,
+  bindings: readonly Binding[],
+  binding: Binding,
+  peer: PeerCredentials,
+  attempt: Attempt,
+): Promise<void> {
+  // With `any` the flag alone decides, and the words are guesses for names only.
+  const judged = d.agent.directPeers === 'ssh';
+  const process = processInfo(peer.pid);
+  attempt.process = process;
+  checkFlags(bindings);
+  if (process === undefined) {
+    if (!judged) return;
+    throw new WardenError('no_peer', `process ${peer.pid}, which asks, can't be looked at`, {
+      hint: 'in a container that hides /proc of others: agent.direct_peers: any (weaker)',
+    });
+  }
+  if (judged) {
+    checkPeer(process, binding, d.agent.sshPrograms, d.register);
+    checkUser(peer);
+  }
+  attempt.words = typedWords(process.argv);
+  try {
+    attempt.words = await wordsOf(process);
+  } catch (thrown) {
+    if (judged) throw thrown;
+  }
+}
+
+/** Resolves where the login goes and chooses its lane. Throws why there is none. */
+async function chooseFor(
+  d: LoginDependencies,
+  binding: Binding,
+  attempt: Attempt,
+): Promise<{ readonly lane: Lane; readonly name: ProvedName }> {
+  const judged = d.agent.directPeers === 'ssh';
+  const knownHosts = await d.knownHosts.look();
+  const destination = destinationOf(d, binding, attempt.words, knownHosts);
+  attempt.destination = destination;
+  checkKnown(destination, d.lanes);
+  const choice = chooseLane({
+    lanes: d.lanes,
+    names: destination.names,
+    fingerprint: destination.fingerprint,
+    words: judged ? checkWords(attempt.words, destination, knownHosts) : attempt.words.candidates,
+  });
+  if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
+  attempt.lane = choice.lane;
+  if (judged) checkWords(attempt.words, nameableFor(destination, choice.lane), knownHosts);
+  return choice;
+}
+
 /**
  * Mints for the last of `bindings`, or throws why not. `attempt` is filled in on the way, also when it throws.
  * `peer` is undefined where the platform can't tell: then nothing is minted.
@@ -113,46 +174,11 @@ export async function certificateFor(
   const binding = bindings.at(-1);
   if (binding === undefined)
     throw new WardenError('no_binding', 'a list without a session-bind: no login to mint for');
-  if (peer === undefined)
+  if (peer === undefined) {
     throw new WardenError('no_peer', 'the caller is unknown: no peer credentials', { hint: 'warden status' });
-  const process = processInfo(peer.pid);
-  attempt.process = process;
-  // With `any` the flag alone decides, and the words are guesses for names only.
-  const judged = d.agent.directPeers === 'ssh';
-  if (process === undefined && judged) {
-    throw new WardenError('no_peer', `process ${peer.pid}, which asks, can't be looked at`, {
-      hint: 'in a container that hides /proc of others: agent.direct_peers: any (weaker)',
-    });
   }
-  checkFlags(bindings);
-  if (process !== undefined) {
-    if (judged) {
-      checkPeer(process, binding, d.agent.sshPrograms, d.register);
-      checkUser(peer);
-    }
-    attempt.words = typedWords(process.argv);
-    try {
-      attempt.words = await wordsOf(process);
-    } catch (thrown) {
-      if (judged) throw thrown;
-    }
-  }
-  const knownHosts = await d.knownHosts.look();
-  const destination = destinationOf(d, binding, attempt.words, knownHosts);
-  attempt.destination = destination;
-  checkKnown(destination, d.lanes);
-  const words = judged ? checkWords(attempt.words, destination, knownHosts) : attempt.words.candidates;
-  const choice = chooseLane({
-    lanes: d.lanes,
-    names: destination.names,
-    fingerprint: destination.fingerprint,
-    words,
-  });
-  if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
-  const { lane, name } = choice;
-  attempt.lane = lane;
-  // The words must name the host for this lane too: a name that only another lane's host_ca or host_keys proves says nothing here.
-  if (judged) checkWords(attempt.words, provedFor(destination, lane), knownHosts);
+  await lookAtCaller(d, bindings, binding, peer, attempt);
+  const { lane, name } = await chooseFor(d, binding, attempt);
   if (d.register.wasServed(binding.sessionId)) {
     throw new WardenError('replayed_binding', 'this session has had its certificate', {
       hint: 'a new login gets a new one',
@@ -161,20 +187,17 @@ export async function certificateFor(
   // Before the mint, so that a second connection with the same session can't race the first.
   d.register.serve(binding.sessionId, lane.ttlSeconds);
   const key = new FreshKey();
-  const caller = {
-    uid: peer.uid,
-    pid: peer.pid,
-    ...(process?.program === undefined ? {} : { exe: process.program.path }),
-  };
+  const exe = attempt.process?.program?.path;
   try {
     const minted = await mint(d.issuance, {
       lane,
       publicKey: key.publicKey,
       host: name.name,
       source: `${name.how} ${name.source}`,
-      caller,
+      caller: { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) },
     });
-    return new MintedIdentity(binding, lane, name.name, minted, key, judged ? attempt.words.user : undefined);
+    const user = d.agent.directPeers === 'ssh' ? attempt.words.user : undefined;
+    return new MintedIdentity(binding, lane, name.name, minted, key, user);
   } catch (thrown) {
     key.drop();
     d.register.release(binding.sessionId);

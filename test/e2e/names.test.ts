@@ -255,4 +255,26 @@ describe('a host with a certificate', () => {
       { event: 'login.refused', error_code: 'not_direct', lane: 'pinned' },
     ]);
   });
+
+  test('is not covered by the name that a CA lends to the key of another host', async () => {
+    const { bao, login, sshd } = rig();
+    // The lane covers the key under its plain name; the caller goes to the name that only the certificate has.
+    const lent = await startWarden({
+      openbao: { addr: bao.addr, token: bao.token },
+      principals: [sshd.user],
+      knownHosts: [sshHosts],
+      lanes: { web: { hosts: [hostName('127.0.0.1', sshd.port)], logins: [sshd.user], role: bao.role } },
+    });
+    try {
+      const seen = watch(lent, sshd);
+      const options = [...named.options, 'HostKeyAlgorithms=ssh-ed25519-cert-v01@openssh.com'];
+      expect((await login({ ...named, options, agent: lent.socket, knownHosts: sshHosts })).code).toBe(255);
+      expect(seen.records()).toMatchObject([
+        { event: 'login.refused', error_code: 'not_direct', lane: 'web' },
+      ]);
+      expect(await login({ agent: lent.socket, knownHosts: sshHosts })).toMatchObject({ code: 0 });
+    } finally {
+      await lent.remove();
+    }
+  });
 });
