@@ -1,13 +1,14 @@
 // Bundles the two programs (the CLI and the daemon) into dist/. Native and lab-only packages stay outside:
 // they are loaded from node_modules when they are needed.
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
-rmSync('dist', { recursive: true, force: true });
+// Built beside and then put in place: whoever starts warden meanwhile finds the old build or the new one.
+for (const left of ['dist.new', 'dist.old']) rmSync(left, { recursive: true, force: true });
 await build({
   entryPoints: { warden: 'src/cli/main.ts', agent: 'agent/main.ts' },
-  outdir: 'dist',
+  outdir: 'dist.new',
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,
@@ -24,3 +25,6 @@ await build({
   define: { WARDEN_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 });
+if (existsSync('dist')) renameSync('dist', 'dist.old');
+renameSync('dist.new', 'dist');
+rmSync('dist.old', { recursive: true, force: true });
