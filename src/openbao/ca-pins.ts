@@ -6,7 +6,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { errnoOf, WardenError } from '../errors.ts';
-import { fingerprint, parsePublicKeyLine } from '../ssh/public-key.ts';
+import { fingerprint, parsePublicKey, parsePublicKeyLine } from '../ssh/public-key.ts';
 
 const pinsFile = z.record(z.string(), z.array(z.string().startsWith('SHA256:')).min(1));
 
@@ -63,7 +63,9 @@ function writePins(file: string, pins: Record<string, readonly string[]>): void 
 
 function fingerprintOf(line: string): string {
   try {
-    return fingerprint(parsePublicKeyLine(line).blob);
+    const { blob } = parsePublicKeyLine(line);
+    parsePublicKey(blob);
+    return fingerprint(blob);
   } catch (cause) {
     throw new WardenError('bao_bad_answer', "what the SSH mount gives as its CA's key is no public key", {
       hint: 'is openbao.mount an SSH secrets engine, and nothing in front of OpenBao?',

@@ -1,9 +1,9 @@
 /** OpenBao that is slow, silent or gone: the lane's deadline, the pause after a failure, and its end. */
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { fetchStatus } from '../../src/control/client.ts';
 import { PAUSE_MS } from '../../src/openbao/pause.ts';
-import { NO_OPENBAO, type OpenBao, openbaoMissing, startOpenBao } from '../support/openbao.ts';
+import { JIT_ROLE, NO_OPENBAO, type OpenBao, openbaoMissing, startOpenBao } from '../support/openbao.ts';
 import { sshdMissing } from '../support/sshd.ts';
 import { startWarden, type Warden } from '../support/warden.ts';
 import {
@@ -92,12 +92,43 @@ describe('a stand-in that is slow or silent', () => {
     await expect.poll(async () => (await status()).openbao?.paused, { timeout: 5_000 }).toBeNull();
     expect(await ssh()).toBe('certificate');
   });
+});
 
-  test('a warm login costs one request', async () => {
-    const { requests, ssh } = rig();
-    expect(await ssh()).toBe('certificate');
-    expect(await ssh()).toBe('certificate');
-    expect(requests.filter((request) => request !== 'GET sys/health')).toEqual([SIGN, SIGN]);
+describe('the hot path', () => {
+  const rig = useFaultRig();
+
+  test('one request on a warm connection per login', async () => {
+    const { lab, sshd, knownHosts, requests, login } = rig();
+    let connections = 0;
+    const way = createServer((client) => {
+      connections += 1;
+      const server = connect(lab.port, '127.0.0.1');
+      client.pipe(server).pipe(client);
+      for (const socket of [client, server]) socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve));
+    const address = way.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const warden = await startWarden({
+      openbao: { addr: `http://127.0.0.1:${address.port}`, token: lab.tokens.create(JIT_ROLE) },
+      lanes: { web: { hosts: [`[127.0.0.1]:${sshd.port}`], logins: [sshd.user], role: JIT_ROLE } },
+      principals: [sshd.user],
+      knownHosts: [knownHosts],
+      clock: jumpingClock(),
+    });
+    try {
+      await expect.poll(() => requests.at(-1), { timeout: 5_000 }).toBe('GET auth/token/lookup-self');
+      await expect
+        .poll(async () => (await fetchStatus([warden.controlSocket])).openbao?.identity, { timeout: 5_000 })
+        .toContain('warden-lab');
+      requests.length = 0;
+      for (let i = 0; i < 3; i += 1) expect(await login(warden.socket)).toBe('certificate');
+      expect(requests).toEqual([SIGN, SIGN, SIGN]);
+      expect(connections).toBe(1);
+    } finally {
+      await warden.remove();
+      way.close();
+    }
   });
 });
 

@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { tokenCredential } from '../../../src/credentials/token.ts';
+import { type TempDirectory, tempDirectory } from '../../support/temp.ts';
+
+function directory(): TempDirectory {
+  const made = tempDirectory();
+  onTestFinished(() => made.remove());
+  return made;
+}
+
+function credential(env: NodeJS.ProcessEnv, tokenFile = '/nonexistent/token') {
+  return tokenCredential({ method: 'token', tokenEnv: ['A_TOKEN', 'B_TOKEN'], tokenFile }, env);
+}
+
+describe('the environment', () => {
+  test('gives the token of the first variable that holds one, and loses all of them', async () => {
+    const env = { A_TOKEN: '', B_TOKEN: 's.b', OTHER: 'stays' };
+    const found = credential(env);
+    expect(env).toEqual({ OTHER: 'stays' });
+    expect(await found.token()).toBe('s.b');
+    expect(found.describe()).toBe('environment B_TOKEN');
+  });
+
+  test('is the real one too: no child inherits the token', async () => {
+    process.env['A_TOKEN'] = 's.a';
+    process.env['B_TOKEN'] = 's.b';
+    const found = credential(process.env);
+    const child = spawnSync(process.execPath, ['-p', 'JSON.stringify(process.env)'], { encoding: 'utf8' });
+    expect(child.stdout).toContain('PATH');
+    expect(child.stdout).not.toContain('_TOKEN');
+    expect(await found.token()).toBe('s.a');
+  });
+
+  test('wins over the file', async () => {
+    const file = directory().write('token', 's.file');
+    expect(await credential({ A_TOKEN: 's.env' }, file).token()).toBe('s.env');
+  });
+});
+
+describe('the token file', () => {
+  test('is looked at anew at each use', async () => {
+    const dir = directory();
+    const found = credential({}, dir.write('token', 's.one\n'));
+    expect(found.describe()).toBe(`file ${dir.join('token')}`);
+    expect(await found.token()).toBe('s.one');
+    dir.write('token', '  s.two  \n');
+    expect(await found.token()).toBe('s.two');
+    rmSync(dir.join('token'));
+    await expect(found.token()).rejects.toMatchObject({ code: 'no_token' });
+    dir.write('token', 's.three');
+    expect(await found.token()).toBe('s.three');
+  });
+
+  test('of 16 KiB is read, one byte more is no token', async () => {
+    const dir = directory();
+    const longest = 'x'.repeat(16 * 1024);
+    expect(await credential({}, dir.write('token', longest)).token()).toBe(longest);
+    await expect(credential({}, dir.write('token', `${longest}x`)).token()).rejects.toMatchObject({
+      code: 'no_token',
+      message: expect.stringContaining('is not a token file'),
+    });
+  });
+
+  test.each([
+    ['two words', 's.one s.two'],
+    ['two lines', 's.one\ns.two'],
+    ['a header that is smuggled in', 's.one\r\nX-Evil: 1'],
+    ['letters that no header carries', 's.tökén'],
+    ['NUL', 's.one\0'],
+    ['bytes', Buffer.from([0xff, 0xfe, 0x80])],
+  ])('with %s is not usable, and the line does not repeat it', async (_name, content) => {
+    const file = directory().write('token', content);
+    await expect(credential({}, file).token()).rejects.toMatchObject({
+      code: 'no_token',
+      message: `${file} holds no usable OpenBao token`,
+      hint: expect.stringContaining('bao login'),
+    });
+  });
+
+  test.each(['', ' \n'])('that is empty (%j) counts as missing', async (content) => {
+    const file = directory().write('token', content);
+    await expect(credential({}, file).token()).rejects.toMatchObject({
+      code: 'no_token',
+      message: `no OpenBao token: A_TOKEN and B_TOKEN empty, ${file} missing`,
+      hint: expect.stringContaining('bao login'),
+    });
+  });
+
+  test('that is a directory or a FIFO is refused, and nobody waits for a writer', async () => {
+    const dir = directory();
+    mkdirSync(dir.join('d'));
+    await expect(credential({}, dir.join('d')).token()).rejects.toMatchObject({ code: 'no_token' });
+    spawnSync('mkfifo', [dir.join('f')]);
+    await expect(credential({}, dir.join('f')).token()).rejects.toMatchObject({
+      code: 'no_token',
+      message: expect.stringContaining('is not a token file'),
+    });
+  });
+});
+
+test('a variable with a token that no header carries is named', async () => {
+  await expect(credential({ A_TOKEN: 's.a\r\nX: 1' }).token()).rejects.toMatchObject({
+    code: 'no_token',
+    message: 'A_TOKEN holds no usable OpenBao token',
+  });
+});
