@@ -1,26 +1,83 @@
 /**
  * The upstream's list, cleaned: one certificate that does not verify, one truncated key or one NUL in a comment makes ssh drop
- * every identity (`sshkey_from_blob` in `authfd.c: ssh_fetch_identitylist`), the minted one too. Key types that warden does not
- * know are kept: ssh skips them by itself.
+ * every identity (`authfd.c: ssh_fetch_identitylist`, `sshkey_from_blob`), the minted one too. What ssh would take stays, also where
+ * warden's own parsers are stricter (options out of order, names in Latin-1). Key types that nobody knows yet stay: ssh skips them.
+ * Left out: ssh-dss, which is dropped.
  */
-import { asWardenError } from '../../src/errors.ts';
-import { isCertificateType, parseCertificate, verifyCertificate } from '../../src/ssh/certificate.ts';
-import { isKeyType, parsePublicKey } from '../../src/ssh/public-key.ts';
-import { Reader } from '../../src/ssh/wire.ts';
+import { verify } from 'node:crypto';
+import { isCertificateType, MAX_PRINCIPALS, plainType } from '../../src/ssh/certificate.ts';
+import { isKeyType, parsePublicKey, readKeyFields } from '../../src/ssh/public-key.ts';
+import { verifySignature } from '../../src/ssh/signature.ts';
+import { Reader, Writer } from '../../src/ssh/wire.ts';
 import { type Identity, MAX_IDENTITIES, MESSAGE, parseIdentities } from '../protocol/messages.ts';
 
-/** What ssh would refuse to read. Where warden's parser is only stricter than ssh's (old CAs, odd options), the entry stays. */
+/**
+ * Names that ssh takes for a key type of its own and that stand in no honest key (`sshkey.c: keytypes`, sshkey_type_from_name takes
+ * short names in any case): signature algorithms, and what ssh-keygen prints.
+ */
+const ALIASES =
+  /^(ssh-dss|rsa-sha2-(256|512)|(dsa|rsa|ecdsa|ed25519|xmss)(-sk)?|webauthn-sk-.*|ssh-xmss@openssh\.com)(-cert(-v0\d@openssh\.com)?)?$/i;
+
+function check(holds: boolean): void {
+  if (!holds) throw new Error('ssh would not read this');
+}
+
+/** `sshbuf_get_cstring`: any bytes, a NUL only at the end. */
+function skipCString(reader: Reader): void {
+  const bytes = reader.string();
+  const nul = bytes.indexOf(0);
+  check(nul === -1 || nul === bytes.length - 1);
+}
+
+/** RSA with SHA-1 too, as CAs older than OpenSSH 8.2 sign: whether to trust it is ssh's question when it logs in. */
+function isSigned(signatureKey: Buffer, data: Buffer, signature: Buffer): boolean {
+  const key = parsePublicKey(signatureKey);
+  const reader = new Reader(signature);
+  if (key.type !== 'ssh-rsa' || reader.text() !== 'ssh-rsa') return verifySignature(key, data, signature);
+  const bytes = reader.string();
+  return reader.remaining === 0 && verify('sha1', data, key.key, bytes);
+}
+
+/** Reads a certificate as `sshkey.c: cert_parse` does, and no stricter. Throws where ssh would refuse it. */
+function checkCertificate(type: string, blob: Buffer): void {
+  const reader = new Reader(blob);
+  reader.string();
+  reader.string(); // nonce
+  const start = reader.offset;
+  const subjectType = plainType(type);
+  readKeyFields(subjectType, reader);
+  parsePublicKey(new Writer().string(subjectType).raw(blob.subarray(start, reader.offset)).done());
+  reader.u64(); // serial
+  const kind = reader.u32();
+  skipCString(reader); // key id
+  const principals = new Reader(reader.string());
+  reader.u64(); // valid after
+  reader.u64(); // valid before
+  const options = [new Reader(reader.string()), new Reader(reader.string())];
+  reader.string(); // reserved
+  const signatureKey = reader.string();
+  const signed = blob.subarray(0, reader.offset);
+  const signature = reader.string();
+  reader.end();
+  check(kind === 1 || kind === 2);
+  for (let count = 0; principals.remaining > 0; count += 1) {
+    check(count < MAX_PRINCIPALS);
+    skipCString(principals);
+  }
+  for (const section of options) while (section.remaining > 0) section.string();
+  check(isSigned(signatureKey, signed, signature));
+}
+
+/** Whether ssh gives up the whole list because of this entry. */
 function breaksTheList(blob: Buffer): boolean {
   try {
-    const type = new Reader(blob).text(256);
-    if (isCertificateType(type)) {
-      const certificate = parseCertificate(blob);
-      return certificate.signatureType !== 'ssh-rsa' && !verifyCertificate(certificate);
-    }
-    if (isKeyType(type)) parsePublicKey(blob);
+    const type = new Reader(blob).text();
+    if (isCertificateType(type)) checkCertificate(type, blob);
+    else if (isKeyType(type)) parsePublicKey(blob);
+    else return ALIASES.test(type);
     return false;
-  } catch (thrown) {
-    return asWardenError(thrown).code === 'malformed';
+  } catch {
+    return true;
   }
 }
 
