@@ -19,7 +19,7 @@ import { type Asked, type CheckedCertificate, checkCertificate } from './check.t
 
 export interface MintDependencies {
   readonly clock: Clock;
-  readonly trail: Trail;
+  readonly trail: Pick<Trail, 'append'>;
   readonly engine: SshEngine;
   readonly credential: Credential;
   readonly pins: CaPins;
