@@ -71,7 +71,7 @@ function createMinting(config: Config, options: DaemonOptions) {
   const pause = createPause(clock, (ms) => engine.healthy(ms));
   const trail = new Trail(join(config.stateDir, 'audit'), { clock });
   let skewMs: number | null = null;
-  let identity: string | null = null;
+  let identity: string | undefined;
   const onSkew = (ms: number) => {
     const wasFine = skewMs === null || Math.abs(skewMs) <= SKEW_ALLOWANCE_S * 1000;
     skewMs = ms;
@@ -94,6 +94,7 @@ function createMinting(config: Config, options: DaemonOptions) {
       pause,
       mount: openbao.mount,
       keyId: openbao.keyId,
+      identity: () => identity,
       onSkew,
     },
   };
@@ -132,7 +133,7 @@ function createMinting(config: Config, options: DaemonOptions) {
     ssh_ca: [...pins.known()],
     paused: pause.reason()?.message ?? null,
     skew_ms: skewMs,
-    identity,
+    identity: identity ?? null,
   });
   const close = async () => {
     pause.close();

@@ -15,6 +15,8 @@ import { fingerprint } from '../ssh/public-key.ts';
 
 /** OpenBao backdates by the role's not_before_duration: 30 s by default, more where hosts' clocks are poor. */
 export const BACKDATE_ALLOWANCE_S = 300;
+/** Key ids that can't pass for something else in a line of sshd's log (notes on joining sources: a space, a bracket or a newline could). */
+const HARMLESS_KEY_ID = /^[\w.:@+,/=-]{0,256}$/;
 /** Differences between clocks that nobody needs to hear of. */
 export const SKEW_ALLOWANCE_S = 30;
 
@@ -109,6 +111,12 @@ export function checkCertificate(signedKey: string, asked: Asked): CheckedCertif
   }
   if (!verifyCertificate(certificate))
     throw refuse("the CA's signature is wrong", 'is there something between warden and OpenBao?');
+  if (!HARMLESS_KEY_ID.test(certificate.keyId)) {
+    throw refuse(
+      "its key id could forge a line of sshd's log",
+      "look at the role's key_id_format and the token's display name",
+    );
+  }
   // A certificate without principals is good for every login name (PROTOCOL.certkeys).
   if (certificate.principals.length === 0)
     throw refuse('it names no principals', "let the role's allowed_users include the lane's principals");

@@ -26,6 +26,8 @@ export interface MintDependencies {
   readonly pause: Pause;
   readonly mount: string;
   readonly keyId: 'none' | 'actor';
+  /** Whose token it is, as OpenBao says; undefined until it was asked. */
+  readonly identity: () => string | undefined;
   /** Told of each difference between this clock and OpenBao's, in milliseconds (positive: OpenBao's is ahead). */
   readonly onSkew: (ms: number) => void;
 }
@@ -89,7 +91,7 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
     source: r.source,
     lane: lane.id,
   };
-  const bao = { mount: d.mount, role: lane.role };
+  const bao = { mount: d.mount, role: lane.role, identity: d.identity() };
   await d.trail.append({
     ...common,
     phase: 'intent',

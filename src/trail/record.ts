@@ -90,6 +90,8 @@ const bodySchema = z.strictObject({
       mount: text.optional(),
       role: text.optional(),
       address: text.optional(),
+      /** Whose token asked: its display name and entity as OpenBao knows them. */
+      identity: text.optional(),
     })
     .optional(),
   message: text.optional(),
@@ -198,6 +200,7 @@ export function encodeBody(input: RecordInput): string {
       mount: bounded(bao.mount, 'bao.mount'),
       role: bounded(bao.role, 'bao.role'),
       address: bounded(bao.address, 'bao.address'),
+      identity: bounded(bao.identity, 'bao.identity'),
     },
     message: messageOf(input.message),
   });

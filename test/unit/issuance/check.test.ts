@@ -102,6 +102,8 @@ describe('refused', () => {
     ['one extension more', { extensions: { 'permit-pty': '', 'permit-user-rc': '' } }, ': permit-user-rc'],
     ['a dropped critical option', { criticalOptions: {} }, 'source-address'],
     ['a changed critical option', { criticalOptions: { 'source-address': '0.0.0.0/0' } }, 'source-address'],
+    ['a key id that reads like a serial', { keyId: 'x (serial 7)' }, 'key id'],
+    ['a key id of two lines', { keyId: 'x\nAccepted' }, 'key id'],
     ['no life', { validAfter: NOW, validBefore: NOW }, 'valid for 0 s'],
     ['an end before the start', { validAfter: NOW, validBefore: NOW - 1n }, 'valid for -1 s'],
     ['no end', { validBefore: 2n ** 64n - 1n }, 'at most 420 s'],

@@ -109,6 +109,7 @@ const dependencies: MintDependencies = {
   },
   mount: 'ssh',
   keyId: 'none',
+  identity: () => 'token (entity e)',
   onSkew: (ms) => void skews.push(ms),
 };
 
