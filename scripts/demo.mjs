@@ -310,16 +310,22 @@ const steps = [
 ];
 
 const report = [];
+let interrupted = false;
+/** Never comes back once the demo is interrupted: whoever has interrupted it cleans up and ends it. */
+const unlessInterrupted = () => (interrupted ? new Promise(() => {}) : undefined);
+
 async function step(title, name, action) {
   const started = performance.now();
   const ms = () => Math.round(performance.now() - started);
   try {
     const shown = await action();
+    await unlessInterrupted();
     report.push({ name, ok: true, ms: ms() });
     say(`${colour(32, '✓')} ${title.padEnd(76)}${colour(2, `${String(ms()).padStart(5)} ms`)}`);
     if (typeof shown === 'string' && shown !== '') show(shown);
     return true;
   } catch (error) {
+    await unlessInterrupted();
     const reason = error instanceof Failed ? error.message : String(error?.stack ?? error);
     report.push({ name, ok: false, ms: ms(), error: reason });
     say(`${colour(31, '✗')} ${title}`);
@@ -333,7 +339,10 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ]) {
-  process.once(signal, () => void cleanUp().finally(() => process.exit(code)));
+  process.once(signal, () => {
+    interrupted = true;
+    void cleanUp().finally(() => process.exit(code));
+  });
 }
 
 const begun = performance.now();
@@ -352,7 +361,7 @@ if (flags.keep) {
   say(`\nIt is left running. To use it from a shell:`);
   say(`  export WARDEN_CONFIG='${config}' SSH_AUTH_SOCK='${socket}'`);
   say(`  ssh -F '${sshConfig}' lab`);
-  say(`To end it:\n  kill ${pids.join(' ')}; rm -r '${dir}'`);
+  say(`To end it:\n  kill ${pids.join(' ')}; sleep 1; rm -rf '${dir}'`);
 }
 if (flags.json) process.stdout.write(`${JSON.stringify({ ok, steps: report })}\n`);
 process.exit(ok ? 0 : 1);
