@@ -2,7 +2,7 @@
  * The upstream's list, cleaned: one certificate that does not verify, one truncated key or one NUL in a comment makes ssh drop
  * every identity (`authfd.c: ssh_fetch_identitylist`, `sshkey_from_blob`), the minted one too. What ssh would take stays, also where
  * warden's own parsers are stricter (options out of order, names in Latin-1). Key types that nobody knows yet stay: ssh skips them.
- * Left out: ssh-dss, which is dropped.
+ * Left out: certificates that an ssh-dss key signed, which are dropped.
  */
 import { verify } from 'node:crypto';
 import { isCertificateType, MAX_PRINCIPALS, plainType } from '../../src/ssh/certificate.ts';
@@ -18,6 +18,11 @@ import { type Identity, MAX_IDENTITIES, MESSAGE, parseIdentities } from '../prot
 const ALIASES =
   /^(ssh-dss|rsa-sha2-(256|512)|(dsa|rsa|ecdsa|ed25519|xmss)(-sk)?|webauthn-sk-.*|ssh-xmss@openssh\.com)(-cert(-v0\d@openssh\.com)?)?$/i;
 
+const DSS = 'ssh-dss';
+const DSS_CERTIFICATE = 'ssh-dss-cert-v01@openssh.com';
+/** SSHBUF_MAX_BIGNUM of OpenSSH's sshbuf.h, in bytes. */
+const MAX_BIGNUM = 2048;
+
 function check(holds: boolean): void {
   if (!holds) throw new Error('ssh would not read this');
 }
@@ -27,6 +32,15 @@ function skipCString(reader: Reader): void {
   const bytes = reader.string();
   const nul = bytes.indexOf(0);
   check(nul === -1 || nul === bytes.length - 1);
+}
+
+/** `ssh-dss.c: ssh_dss_deserialize_public`: p, q, g and y, of which ssh asks no more than that they are numbers. */
+function skipDssFields(reader: Reader): void {
+  for (let field = 0; field < 4; field += 1) {
+    // `sshbuf_get_bignum2_bytes_direct`: not negative, not too long.
+    const [high = 0, ...low] = reader.string(MAX_BIGNUM + 1);
+    check(high < 0x80 && (high === 0 || low.length < MAX_BIGNUM));
+  }
 }
 
 /** RSA with SHA-1 too, as CAs older than OpenSSH 8.2 sign: whether to trust it is ssh's question when it logs in. */
@@ -43,10 +57,13 @@ function checkCertificate(type: string, blob: Buffer): void {
   const reader = new Reader(blob);
   reader.string();
   reader.string(); // nonce
-  const start = reader.offset;
-  const subjectType = plainType(type);
-  readKeyFields(subjectType, reader);
-  parsePublicKey(new Writer().string(subjectType).raw(blob.subarray(start, reader.offset)).done());
+  if (type === DSS_CERTIFICATE) skipDssFields(reader);
+  else {
+    const start = reader.offset;
+    const subjectType = plainType(type);
+    readKeyFields(subjectType, reader);
+    parsePublicKey(new Writer().string(subjectType).raw(blob.subarray(start, reader.offset)).done());
+  }
   reader.u64(); // serial
   const kind = reader.u32();
   skipCString(reader); // key id
@@ -71,8 +88,12 @@ function checkCertificate(type: string, blob: Buffer): void {
 /** Whether ssh gives up the whole list because of this entry. */
 function breaksTheList(blob: Buffer): boolean {
   try {
-    const type = new Reader(blob).text();
-    if (isCertificateType(type)) checkCertificate(type, blob);
+    const reader = new Reader(blob);
+    const type = reader.text();
+    if (type === DSS) {
+      skipDssFields(reader);
+      reader.end();
+    } else if (type === DSS_CERTIFICATE || isCertificateType(type)) checkCertificate(type, blob);
     else if (isKeyType(type)) parsePublicKey(blob);
     else return ALIASES.test(type);
     return false;

@@ -153,6 +153,31 @@ test("what ssh skips is in nobody's way", async () => {
   );
 });
 
+describe('ssh-dss, which newer versions of ssh do not know', () => {
+  const numbers = (...values: readonly Buffer[]) =>
+    values.reduce((writer, value) => writer.string(value), new Writer().string('ssh-dss')).done();
+  const one = Buffer.from([1]);
+  const long = Buffer.alloc(2048, 0x7f);
+
+  test.each<readonly [string, Buffer]>([
+    ['four numbers', numbers(one, one, one, one)],
+    ['the longest numbers, zero, and leading zeros', numbers(long, Buffer.alloc(0), Buffer.alloc(2049), one)],
+  ])('%s: stays', async (_what, blob) => {
+    expect(['kept', 'skipped']).toContain(await judge(blob));
+    expect(cleanList(encodeIdentities([{ blob, comment: '' }]))).toHaveLength(1);
+  });
+
+  test.each<readonly [string, Buffer]>([
+    ['three numbers', numbers(one, one, one)],
+    ['five numbers', numbers(one, one, one, one, one)],
+    ['a negative number', numbers(one, one, one, Buffer.from([0x80]))],
+    ['a number that is too long', numbers(one, one, Buffer.alloc(2049, 1), one)],
+  ])('%s: taken out', async (_what, blob) => {
+    expect(['drops everything', 'skipped']).toContain(await judge(blob));
+    expect(cleanList(encodeIdentities([first, { blob, comment: '' }]))).toEqual([first]);
+  });
+});
+
 describe('what makes ssh drop everything is taken out', () => {
   test.each<readonly [string, () => Buffer]>([
     ['nothing', () => Buffer.alloc(0)],
