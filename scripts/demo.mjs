@@ -2,24 +2,13 @@
 //   node scripts/demo.mjs [--keep] [--json] [--openbao PROGRAM]      (after npm run build)
 // Everything is in one temporary directory, HOME included; ssh is given a configuration of its own (-F), since it takes the home
 // directory from the password database. Left out: installing and building, which is scripts/demo's part.
-import { spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { check, end, Failed, processes } from './demo-processes.mjs';
 
-const DEADLINE_MS = 15_000;
 const WARDEN = resolve(fileURLToPath(import.meta.url), '../warden');
 const { values: flags } = parseArgs({
   options: { keep: { type: 'boolean' }, json: { type: 'boolean' }, openbao: { type: 'string' } },
@@ -43,78 +32,7 @@ const show = (text) => {
   for (const line of text.trimEnd().split('\n')) say(colour(2, `      ${line}`));
 };
 
-/** A reason for a person: no stack. */
-class Failed extends Error {}
-
-/** Runs a program to its end: exit code (null past the deadline or by a signal), stdout, stderr. */
-function run(argv, extra = {}) {
-  const [program, ...args] = argv;
-  const child = spawn(program, args, {
-    cwd: dir,
-    env: { ...env, ...extra },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: DEADLINE_MS,
-    killSignal: 'SIGKILL',
-  });
-  const result = { code: null, stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
-    result.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    result.stderr += chunk;
-  });
-  return new Promise((done, failed) => {
-    child.once('error', (error) => failed(new Failed(`${program} can't be started: ${error.message}`)));
-    child.once('close', (code) => done({ ...result, code }));
-  });
-}
-
-/** As run, and what it prints; fails where the exit code is not `code`. */
-async function must(argv, extra = {}, code = 0) {
-  const result = await run(argv, extra);
-  if (result.code === code) return result.stdout;
-  const said = result.stderr.trim().split('\n').slice(-3).join(' / ') || 'it said nothing';
-  throw new Failed(`${argv.join(' ')}: exit ${result.code ?? 'past the deadline'}: ${said}`);
-}
-
-function check(truth, reason) {
-  if (!truth) throw new Failed(reason);
-}
-
-/** What runs beside the steps, with its output in a file. */
-const running = [];
-function start(name, argv, extra = {}) {
-  const [program, ...args] = argv;
-  const file = join(dir, `${name}.out`);
-  const log = openSync(file, 'w', 0o600);
-  const child = spawn(program, args, {
-    cwd: dir,
-    env: { ...env, ...extra },
-    stdio: ['ignore', log, log],
-    detached: true,
-  });
-  closeSync(log);
-  const part = { name, pid: child.pid, ended: false, log: () => readFileSync(file, 'utf8') };
-  child.once('error', () => {
-    part.ended = true;
-  });
-  child.once('exit', () => {
-    part.ended = true;
-  });
-  child.unref();
-  running.push(part);
-  return part;
-}
-
-async function until(part, ready) {
-  const end = Date.now() + DEADLINE_MS;
-  while (!ready()) {
-    const last = part.log().trim().split('\n').at(-1);
-    check(!part.ended, `${part.name} ended: ${last}`);
-    check(Date.now() < end, `${part.name} is not ready after ${DEADLINE_MS / 1000} s: ${last}`);
-    await sleep(20);
-  }
-}
+const { run, must, start, pids, endAll } = processes(dir, env);
 
 /** `NAME='value'` of what was printed to be evaluated by a shell. */
 function exported(text, name) {
@@ -152,30 +70,6 @@ async function startAgent() {
   );
 }
 
-/** Whether a process runs; one that has ended and that nobody has asked for (a zombie, in containers) does not. */
-function alive(pid) {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return true;
-  }
-}
-
-/** Sends each signal until the process has ended. */
-async function end(pid, ...signals) {
-  for (const signal of signals) {
-    if (alive(pid)) process.kill(pid, signal);
-    const deadline = Date.now() + 4000;
-    while (alive(pid) && Date.now() < deadline) await sleep(5);
-  }
-  check(!alive(pid), `process ${pid} can't be ended`);
-}
-
 /** The daemon's process, from the file that it writes beside its socket; undefined where none has run. */
 function agentPid() {
   try {
@@ -188,7 +82,7 @@ function agentPid() {
 async function cleanUp() {
   const pid = agentPid();
   if (pid !== undefined) await end(pid, 'SIGTERM', 'SIGKILL');
-  for (const part of running.splice(0).reverse()) await end(part.pid, 'SIGTERM', 'SIGKILL');
+  await endAll();
   rmSync(dir, { recursive: true, force: true });
 }
 
@@ -200,17 +94,18 @@ const steps = [
     'lab',
     async () => {
       const real = flags.openbao === undefined ? [] : ['--openbao', flags.openbao];
-      const part = start('lab', [WARDEN, 'lab', '--dir', lab, ...real]);
-      await until(part, () => part.log().includes(': ready'));
-      config = exported(part.log(), 'WARDEN_CONFIG');
+      const argv = [WARDEN, 'lab', '--dir', lab, ...real];
+      const printed = await start('lab', argv, (text) => text.includes(': ready'));
+      config = exported(printed, 'WARDEN_CONFIG');
     },
   ],
   [
     'an ssh-agent with a key of yours, and warden in front of it',
     'agent',
     async () => {
-      const part = start('ssh-agent', ['ssh-agent', '-D', '-a', userAgent]);
-      await until(part, () => part.log().includes('SSH_AUTH_SOCK') && existsSync(userAgent));
+      await start('ssh-agent', ['ssh-agent', '-D', '-a', userAgent], (text) =>
+        text.includes('SSH_AUTH_SOCK'),
+      );
       await must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'yours', '-f', join(home, 'key')]);
       await must(['ssh-add', '-q', join(home, 'key')], { SSH_AUTH_SOCK: userAgent });
       await startAgent();
@@ -357,11 +252,11 @@ say();
 if (ok) say(`All of it worked, in ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
 else say('The demo failed: the line above says where.');
 if (flags.keep) {
-  const pids = [agentPid(), ...running.map(({ pid }) => pid)].filter((pid) => pid !== undefined);
+  const all = [agentPid(), ...pids()].filter((pid) => pid !== undefined);
   say(`\nIt is left running. To use it from a shell:`);
   say(`  export WARDEN_CONFIG='${config}' SSH_AUTH_SOCK='${socket}'`);
   say(`  ssh -F '${sshConfig}' lab`);
-  say(`To end it:\n  kill ${pids.join(' ')}; sleep 1; rm -rf '${dir}'`);
+  say(`To end it:\n  kill ${all.join(' ')}; sleep 1; rm -rf '${dir}'`);
 }
 if (flags.json) process.stdout.write(`${JSON.stringify({ ok, steps: report })}\n`);
 process.exit(ok ? 0 : 1);
