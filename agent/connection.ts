@@ -13,7 +13,10 @@ const MAX_QUEUED = 64;
 const DRAIN_DEADLINE_MS = 30_000;
 
 /** Serves `socket` (made with allowHalfOpen) until it closes. */
-export function serveConnection(socket: Socket, dispatcher: Dispatcher): void {
+export function serveConnection(
+  socket: Socket,
+  dispatcher: Pick<Dispatcher, 'answer' | 'refused' | 'close'>,
+): void {
   const frames = new FrameReader();
   const queue: Buffer[] = [];
   let working = false;
@@ -26,6 +29,13 @@ export function serveConnection(socket: Socket, dispatcher: Dispatcher): void {
     queue.length = 0;
     socket.destroy();
     dispatcher.close();
+  };
+  /** Flushes the answers, of which a client that reads late may not have taken all, then closes. A frame cut short gets none. */
+  const finish = () => {
+    if (closed) return;
+    const timer = setTimeout(close, DRAIN_DEADLINE_MS);
+    socket.once('close', () => clearTimeout(timer));
+    socket.end(close);
   };
   const send = async (answer: Buffer) => {
     if (closed || socket.write(encodeFrame(answer))) return;
@@ -47,8 +57,7 @@ export function serveConnection(socket: Socket, dispatcher: Dispatcher): void {
       if (queue.length < MAX_QUEUED) socket.resume();
     }
     working = false;
-    // Answers are flushed before the other half is closed; a frame cut short gets none.
-    if (ended && !closed) socket.end(close);
+    if (ended) finish();
     // A mint may have ended after the client had gone.
     if (closed) dispatcher.close();
   };
@@ -66,7 +75,7 @@ export function serveConnection(socket: Socket, dispatcher: Dispatcher): void {
   });
   socket.on('end', () => {
     ended = true;
-    if (!working) close();
+    if (!working) finish();
   });
   socket.on('error', close);
   socket.on('close', close);
