@@ -16,14 +16,16 @@ const connections = new Set<Socket>();
 let answer: (message: Buffer) => Promise<Buffer>;
 let asked: Buffer[];
 let refused: string[];
-let closes: number;
+/** Of this test's connections; one of an earlier test may still be ending. */
+let count: { closes: number };
 
 beforeEach(async () => {
   directory = tempDirectory();
   path = directory.socket('agent');
   asked = [];
   refused = [];
-  closes = 0;
+  const counted = { closes: 0 };
+  count = counted;
   answer = (message) => Promise.resolve(Buffer.from(message));
   server = createServer({ allowHalfOpen: true }, (socket) => {
     served = socket;
@@ -38,7 +40,7 @@ beforeEach(async () => {
         return Buffer.from([5]);
       },
       close: () => {
-        closes += 1;
+        counted.closes += 1;
       },
     });
   });
@@ -100,16 +102,16 @@ describe('what may wait', () => {
     };
     const client = await AgentClient.connect(path);
     const message = Buffer.alloc(1000, 7);
-    const count = 2000;
-    client.sendRaw(Buffer.concat(Array.from({ length: count }, () => encodeFrame(message))));
+    const total = 2000;
+    client.sendRaw(Buffer.concat(Array.from({ length: total }, () => encodeFrame(message))));
     await until('the socket is paused', () => served?.isPaused());
     await sleep(50);
     // A queue of 64 and what one read of the socket brings.
     expect(served?.bytesRead).toBeLessThan(200_000);
     release();
     let right = 0;
-    for (let i = 0; i < count; i += 1) if ((await client.receive()).equals(message)) right += 1;
-    expect(right).toBe(count);
+    for (let i = 0; i < total; i += 1) if ((await client.receive()).equals(message)) right += 1;
+    expect(right).toBe(total);
     client.close();
   });
 
@@ -126,7 +128,7 @@ describe('what may wait', () => {
     expect(served?.destroyed).toBe(false);
     vi.advanceTimersByTime(1_000);
     expect(served?.destroyed).toBe(true);
-    await vi.waitFor(() => expect(closes).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(count.closes).toBeGreaterThan(0));
     client.destroy();
   });
 });
@@ -134,12 +136,12 @@ describe('what may wait', () => {
 describe('the end', () => {
   test.each([0, 1, 5, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 30, 40])(
     'a half-closed client that reads late gets all of its %d answers',
-    async (count) => {
+    async (answers) => {
       answer = () => Promise.resolve(Buffer.alloc(12_000, 3));
       const client = connect({ path, allowHalfOpen: true });
       client.pause();
       await new Promise((resolve) => client.once('connect', resolve));
-      client.write(Buffer.concat(Array.from({ length: count }, () => encodeFrame(Buffer.from([1])))));
+      client.write(Buffer.concat(Array.from({ length: answers }, () => encodeFrame(Buffer.from([1])))));
       // The requests are served as far as the kernel takes the answers; then comes the end.
       await sleep(10);
       client.end();
@@ -150,8 +152,8 @@ describe('the end', () => {
       });
       client.resume();
       await new Promise((resolve) => client.once('end', resolve));
-      expect(received).toBe(count * 12_004);
-      await until('the state is dropped', () => closes > 0);
+      expect(received).toBe(answers * 12_004);
+      await until('the state is dropped', () => count.closes > 0);
     },
   );
 
@@ -161,7 +163,7 @@ describe('the end', () => {
     client.halfClose();
     await client.waitForClose();
     expect(asked).toEqual([]);
-    expect(closes).toBe(1);
+    expect(count.closes).toBe(1);
   });
 
   test('what a client left running is dropped when it is done', async () => {
@@ -176,7 +178,7 @@ describe('the end', () => {
     // Gone or half-closed, that shows only when the answer is written.
     client.close();
     release();
-    await until('the state is dropped', () => closes > 0);
+    await until('the state is dropped', () => count.closes > 0);
   });
 
   test('a frame that is none ends the connection, says so, and harms no other', async () => {
@@ -185,7 +187,7 @@ describe('the end', () => {
     bad.sendRaw(Buffer.alloc(4));
     await bad.waitForClose();
     expect(refused).toEqual([expect.stringContaining('a frame of 0 bytes')]);
-    expect(closes).toBe(1);
+    expect(count.closes).toBe(1);
     expect(await good.request(Buffer.from([9]))).toEqual(Buffer.from([9]));
     good.close();
   });

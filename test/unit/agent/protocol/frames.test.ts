@@ -41,7 +41,7 @@ describe('any messages in any chunks', () => {
     const seen: Buffer[] = [];
     for (const byte of Buffer.concat(messages.map(encodeFrame)))
       seen.push(...reader.push(Buffer.from([byte])));
-    expect(seen).toEqual(messages);
+    expect(seen.map((each, i) => each.equals(messages[i] ?? Buffer.alloc(0)))).toEqual([true, true, true]);
   });
 
   test('a message that came out does not change when the next ones come', () => {
@@ -70,10 +70,13 @@ describe('limits', () => {
     const largest = randomBytes(MAX_FRAME);
     const reader = new FrameReader();
     const stream = Buffer.concat([encodeFrame(Buffer.from([1])), encodeFrame(largest)]);
-    expect(cut(stream, [4, 9, 65_536, 131_072]).flatMap((chunk) => reader.push(chunk))).toEqual([
-      Buffer.from([1]),
-      largest,
-    ]);
+    const [small, large, ...more] = cut(stream, [4, 9, 65_536, 131_072]).flatMap((chunk) =>
+      reader.push(chunk),
+    );
+    expect(small).toEqual(Buffer.from([1]));
+    // Not toEqual, which takes seconds for so many bytes.
+    expect(large?.equals(largest)).toBe(true);
+    expect(more).toEqual([]);
   });
 
   test.each([0, MAX_FRAME + 1, 0x7fffffff, 0x80000000, 0xffffffff])(
