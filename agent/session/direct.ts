@@ -6,7 +6,7 @@
  * Accepted limits. ssh may trust what warden does not read (UserKnownHostsFile and KnownHostsCommand elsewhere, StrictHostKeyChecking
  * no): then the name was told and the key is the name's, but nobody has checked that ssh met that key; and a port that only such a
  * file knows looks unknown, so that its plain name stands in. Whoever holds the far side of a login that asked another agent, or
- * that went to the background (`ssh -f` forks), can bind a session of his own to the *same* host: that host's lane, and only the login name that ssh was told (guard).
+ * none, can bind a session of his own to the *same* host: that host's lane, and only the login name that ssh was told (guard).
  */
 import { statSync } from 'node:fs';
 import type { CallerWords, Destination } from '../../src/destination/destination.ts';
@@ -62,7 +62,8 @@ export function checkPeer(
       'if it is an OpenSSH client of yours, add it to agent.ssh_programs',
     );
   }
-  if (!first)
+  // `ssh -f` and ControlPersist go to the background by fork, after their login: what a fork brings is never the first login.
+  if (!first || process.forked)
     throw notDirect(
       'its process has bound another session before',
       'log in from your own machine, not through ssh -A or a forwarded socket',

@@ -172,8 +172,10 @@ export async function certificateFor(
   attempt: Attempt,
 ): Promise<MintedIdentity> {
   const binding = bindings.at(-1);
-  if (binding === undefined)
+  if (binding === undefined) {
+    if (peer !== undefined) d.register.noteUnbound(peer.pid);
     throw new WardenError('no_binding', 'a list without a session-bind: no login to mint for');
+  }
   if (peer === undefined) {
     throw new WardenError('no_peer', 'the caller is unknown: no peer credentials', { hint: 'warden status' });
   }

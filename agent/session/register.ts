@@ -58,6 +58,12 @@ export class Register {
     return true;
   }
 
+  /** Notes that a process has asked without a bind: an ssh too old to bind has then had its own login, and what binds later is not it. */
+  noteUnbound(pid: number): void {
+    const startTime = startTimeOf(pid);
+    if (startTime !== undefined) this.isFirstSession(pid, startTime, Buffer.alloc(0));
+  }
+
   #forgetDeadPeers(): void {
     for (const peer of this.#peers.keys()) {
       const [pid, startTime] = peer.split(':');

@@ -23,6 +23,8 @@ export interface ProcessInfo {
   readonly startTime: string;
   /** The program file: path as the kernel tells it, and the file's identity. Undefined where it may not be read. */
   readonly program: { readonly path: string; readonly dev: bigint; readonly ino: bigint } | undefined;
+  /** Whether it is a fork that has not started a program of its own: its words are its parent's. */
+  readonly forked: boolean;
   readonly argv: readonly string[];
   readonly cwd: string | undefined;
 }
@@ -48,15 +50,23 @@ export function peerCredentials(socket: Socket): PeerCredentials | undefined {
   return { pid, uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
 }
 
-/** Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), or undefined when it is gone. */
-export function startTimeOf(pid: number): string | undefined {
+/** `PF_FORKNOEXEC` of the kernel's include/linux/sched.h: forked, and no program started since. */
+const PF_FORKNOEXEC = 0x40;
+
+/** Fields of /proc/PID/stat (proc(5)) after the program's name, from field 3 on; undefined when the process is gone. */
+function statOf(pid: number): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The second field is the program's name in parentheses and may hold anything: count from the last ')'.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined;
   }
+}
+
+/** Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), or undefined when it is gone. */
+export function startTimeOf(pid: number): string | undefined {
+  return statOf(pid)?.[19];
 }
 
 function programOf(pid: number): ProcessInfo['program'] {
@@ -79,8 +89,10 @@ function workingDirectoryOf(pid: number): string | undefined {
 
 /** What a process is and was told, or undefined when it is gone or changed while we looked. */
 export function processInfo(pid: number): ProcessInfo | undefined {
-  const startTime = startTimeOf(pid);
+  const stat = statOf(pid);
+  const startTime = stat?.[19];
   if (startTime === undefined) return undefined;
+  const forked = (Number(stat?.[6]) & PF_FORKNOEXEC) !== 0;
   let cmdline: Buffer;
   try {
     cmdline = readFileSync(`/proc/${pid}/cmdline`);
@@ -90,6 +102,6 @@ export function processInfo(pid: number): ProcessInfo | undefined {
   if (cmdline.length > MAX_CMDLINE) return undefined;
   const argv = cmdline.toString('utf8').split('\0');
   argv.pop(); // the text ends in NUL
-  const info = { pid, startTime, program: programOf(pid), argv, cwd: workingDirectoryOf(pid) };
+  const info = { pid, startTime, program: programOf(pid), forked, argv, cwd: workingDirectoryOf(pid) };
   return startTimeOf(pid) === startTime ? info : undefined;
 }
