@@ -2,7 +2,7 @@
  * OpenSSH's regression suite as Debian packs it (openssh-tests), one script at a time, with ./ssh-agent in the place of ssh-agent(1).
  * As the package's own run-tests and its Makefile's t-exec do it, but without make, without sudo, and each script in a copy of its own.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Environment, type Result, start } from '../support/process.ts';
@@ -40,6 +40,24 @@ export interface SuiteResult {
 
 function readText(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+/**
+ * Removes the sockets of forwarded agents whose sshd has ended: the suite's sshd is killed by its ssh before it removes them itself,
+ * some 90 times in agent-restrict, whichever agent is there. Their place is fixed (`session.c: auth_input_request_forwarding`).
+ */
+function removeForwardedSockets(): void {
+  for (const name of readdirSync('/tmp').filter((each) => /^ssh-\w{10}$/.test(each))) {
+    const directory = join('/tmp', name);
+    try {
+      const [socket = '', ...others] = readdirSync(directory);
+      const pid = /^agent\.(\d+)$/.exec(socket)?.[1];
+      if (pid !== undefined && others.length === 0 && !existsSync(`/proc/${pid}`))
+        rmSync(directory, { recursive: true });
+    } catch {
+      // Another user's, or removed by another script's end.
+    }
+  }
 }
 
 /** Runs one script, such as `agent-restrict`, to its end. With `broken` warden is killed as soon as it serves. */
@@ -80,6 +98,7 @@ export async function runScript(name: string, options: { broken?: boolean } = {}
   const ending = timedOut ? [`past its deadline of ${DEADLINE_MS} ms`] : [];
   const lines = readText(count).split('\n');
   directory.remove();
+  removeForwardedSockets();
   return {
     code,
     output: [stdout, stderr, ...ending, ...(code === 0 ? [] : tails)].join('\n'),
