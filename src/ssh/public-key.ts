@@ -174,7 +174,10 @@ export function parsePublicKeyLine(text: string): PublicKeyLine {
   if (text.length > MAX_LINE) {
     throw new WardenError('limit_exceeded', `a public key line has more than ${MAX_LINE} characters`);
   }
-  const match = /^[ \t]*([!-~]{1,64})[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]+([^\r\n\0]*))?\r?\n?$/.exec(text);
+  // The comment begins with what is no blank, or a long run of them could be shared out in a million ways.
+  const match = /^[ \t]*([!-~]{1,64})[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]+([^ \t\r\n\0][^\r\n\0]*)?)?\r?\n?$/.exec(
+    text,
+  );
   const [, type = '', base64 = '', comment = ''] = match ?? [];
   if (match === null) throw malformed('the line is not "type base64 comment"');
   const blob = Buffer.from(base64, 'base64');
@@ -183,12 +186,17 @@ export function parsePublicKeyLine(text: string): PublicKeyLine {
   return { type, blob, comment: comment.trimEnd() };
 }
 
+/** The SSH blob of an ed25519 key's 32 bytes (RFC 8709 section 4). */
+export function ed25519Blob(raw: Buffer): Buffer {
+  return new Writer().string('ssh-ed25519').string(raw).done();
+}
+
 /** The SSH blob of an ed25519 key, public or private; a private key's secret part is never exported. Throws WardenError `bad_key` for other keys. */
 export function ed25519PublicBlob(key: KeyObject): Buffer {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
   if (publicKey.type !== 'public' || publicKey.asymmetricKeyType !== 'ed25519') {
     throw new WardenError('bad_key', 'not an ed25519 key');
   }
-  const { x = '' } = publicKey.export({ format: 'jwk' });
-  return new Writer().string('ssh-ed25519').string(Buffer.from(x, 'base64url')).done();
+  // DER and not JWK: of a key that was just generated, the JWK can stop the process (agent/keystore/fresh-key.ts).
+  return ed25519Blob(publicKey.export({ type: 'spki', format: 'der' }).subarray(-32));
 }
