@@ -175,9 +175,8 @@ export function parsePublicKeyLine(text: string): PublicKeyLine {
     throw new WardenError('limit_exceeded', `a public key line has more than ${MAX_LINE} characters`);
   }
   // The comment begins with what is no blank, or a long run of them could be shared out in a million ways.
-  const match = /^[ \t]*([!-~]{1,64})[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]+([^ \t\r\n\0][^\r\n\0]*)?)?\r?\n?$/.exec(
-    text,
-  );
+  const match =
+    /^[ \t]*([!-~]{1,64})[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]+([^ \t\r\n\0][^\r\n\0]*)?)?\r?\n?$/.exec(text);
   const [, type = '', base64 = '', comment = ''] = match ?? [];
   if (match === null) throw malformed('the line is not "type base64 comment"');
   const blob = Buffer.from(base64, 'base64');
