@@ -9,9 +9,13 @@ import type { BaoResponse } from './http-client.ts';
 
 const errorBody = z.object({ errors: z.array(z.string()) });
 
+/** More of a reason is not looked at: it is cut to one line, and the pattern below takes the square of a long number's length. */
+const MAX_REASON = 2_000;
+
 /** What OpenBao says, on one line and without the frame that its router puts around it (go-multierror: "1 error occurred:\n\t* …"). */
 function reasonOf(errors: readonly string[]): string {
-  const text = errors.join('; ').replace(/\d+ errors? occurred:\s*\* /g, '');
+  const reasons = errors.join('; ').slice(0, MAX_REASON);
+  const text = reasons.replace(/\d+ errors? occurred:\s*\* /g, '');
   return sanitizeLine(text.replace(/\s+/g, ' ').trim()) || 'no reason given';
 }
 

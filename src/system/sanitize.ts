@@ -4,6 +4,9 @@ const MAX_LINE = 400;
 
 /** One line that can't steer a terminal: whatever is not printable becomes `?`; at most 400 characters. */
 export function sanitizeLine(text: string): string {
-  const safe = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
-  return safe.length > MAX_LINE ? `${safe.slice(0, MAX_LINE - 1)}…` : safe;
+  // What can't stand in the line is not looked at: a character takes two units at most.
+  const safe = text.slice(0, 2 * MAX_LINE + 2).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
+  if (safe.length <= MAX_LINE) return safe;
+  // Half a character is none.
+  return `${safe.slice(0, MAX_LINE - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
