@@ -6,6 +6,7 @@
  * One pass, constant memory: lists are bounded and say so.
  */
 import { join } from 'node:path';
+import { sanitizeLine } from '../system/sanitize.ts';
 import { type Line, readLines } from './lines.ts';
 import { lineHash, NO_LINE_BEFORE, parseRecord, type TrailRecord } from './record.ts';
 import { TRAIL_FILE } from './trail.ts';
@@ -176,7 +177,8 @@ export async function verifyTrail(directory: string): Promise<Verification> {
 function list(title: string, count: number, rows: readonly string[]): string[] {
   if (count === 0) return [];
   const more = count > rows.length ? [`  … and ${count - rows.length} more`] : [];
-  return ['', title, ...rows.map((row) => `  ${row}`), ...more];
+  // Whoever changed the trail chose the names and messages in it.
+  return ['', title, ...rows.map((row) => sanitizeLine(`  ${row}`)), ...more];
 }
 
 /** The verification as text for a person; ends without a newline. */
