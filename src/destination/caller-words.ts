@@ -38,7 +38,9 @@ export interface CallerContext {
 function canonicalAddress(host: string): string | undefined {
   try {
     if (host.includes(':')) {
-      return host.includes('%') ? host : new SocketAddress({ address: host, family: 'ipv6' }).address;
+      return host.includes('%')
+        ? lowerCase(host)
+        : new SocketAddress({ address: host, family: 'ipv6' }).address;
     }
     // The URL standard reads IPv4 addresses as inet_aton(3) does: short, octal, hexadecimal.
     if (!/^[0-9][0-9a-fx.]*$/i.test(host) || host.endsWith('.')) return undefined;

@@ -24,9 +24,9 @@ const WITHOUT_ARGUMENT = ['all', 'canonical', 'final'];
 /** strdelim: a word up to white space or one `=`, or a quoted one; and what stands behind the delimiter. */
 function nextWord(text: string): { readonly word: string; readonly rest: string } | undefined {
   const line = text.trimStart();
-  const match = /^(?:"((?:\\"|[^"])*)"|([^\s="]+))[ \t]*(?:=[ \t]*)?(.*)$/s.exec(line);
+  const match = /^(?:"((?:\\"|[^"])*)"|([^\s="]+))[ \t]*(?:=[ \t]*)?/.exec(line);
   if (match === null) return undefined;
-  return { word: match[1] ?? match[2] ?? '', rest: match[3] ?? '' };
+  return { word: match[1] ?? match[2] ?? '', rest: line.slice(match[0].length) };
 }
 
 /** Keyword and rest of a line; undefined for empty lines, comments, and lines without an argument (an error to ssh). */

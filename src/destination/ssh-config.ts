@@ -4,6 +4,7 @@
  * is kept as one more possibility. Left out: every other keyword, and the checks that make ssh stop with an error.
  */
 import { WardenError } from '../errors.ts';
+import { MAX_NAME } from './host-name.ts';
 import { type ConfigFiles, cannotFollow } from './ssh-config-files.ts';
 import {
   both,
@@ -87,8 +88,10 @@ export class Settings {
   }
 }
 
-/** HostName's tokens `%h` and `%%` (ssh_config(5), TOKENS); undefined where another makes ssh give up. */
+/** HostName's tokens `%h` and `%%` (ssh_config(5), TOKENS); undefined where another makes ssh give up, or where no name can come of it. */
 export function expandHostName(value: string, host: string): string | undefined {
+  // Each token of two characters leaves at least one.
+  if (value.length > 2 * MAX_NAME) return undefined;
   if (/%(?:[^%h]|$)/.test(value.replaceAll('%%', ''))) return undefined;
   return value.replace(/%([%h])/g, (_, token: string) => (token === 'h' ? host : '%'));
 }
