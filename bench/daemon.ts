@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { minimalEnvironment } from '../test/support/process.ts';
+import { DAEMON_FLAGS } from '../test/support/warden.ts';
 import { type RawParts, rawLogin, startRawParts, untilAccepting } from './parts.ts';
 import { type Bench, digits, type Figure } from './report.ts';
 import { mean, median } from './statistics.ts';
@@ -55,7 +56,7 @@ async function starts({ warden, bao }: RawParts): Promise<{ daemon: number[]; no
   });
   for (let i = -2; i < STARTS; i += 1) {
     const began = performance.now();
-    const child = spawn(process.execPath, ['dist/agent.mjs'], { stdio: 'ignore', env });
+    const child = spawn(process.execPath, [...DAEMON_FLAGS, 'dist/agent.mjs'], { stdio: 'ignore', env });
     await untilAccepting(warden.socket);
     const ready = performance.now() - began;
     await sleep(200);

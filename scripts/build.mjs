@@ -12,8 +12,9 @@ await build({
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,
-  minify: true,
-  keepNames: true,
+  // Not the identifiers: names stay in stack traces, and esbuild's keepNames would put them back one by one at every start.
+  minifyWhitespace: true,
+  minifySyntax: true,
   platform: 'node',
   format: 'esm',
   target: 'node20.19',

@@ -13,6 +13,8 @@ import { type Background, type Environment, type Result, run, start } from './pr
 import { type TempDirectory, tempDirectory } from './temp.ts';
 
 const AGENT = resolve('dist/agent.mjs');
+/** How scripts/warden starts the daemon: with this before the program. */
+export const DAEMON_FLAGS = ['--max-semi-space-size=1'];
 export const LAUNCHER = resolve('scripts/warden');
 const READY_DEADLINE_MS = 10_000;
 
@@ -141,7 +143,7 @@ export async function startWarden(options: WardenOptions): Promise<Warden> {
       return;
     }
     if (!existsSync(AGENT)) throw new Error('dist/agent.mjs is missing: npm run build');
-    child = start(process.execPath, [AGENT], { env });
+    child = start(process.execPath, [...DAEMON_FLAGS, AGENT], { env });
     await child.waitFor(/"msg":"ready"/, READY_DEADLINE_MS);
   };
   const stop = async () => {
