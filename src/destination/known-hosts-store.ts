@@ -4,7 +4,7 @@
  * one that can't be read is a warning, and empty; one that does not answer in time is an error, for it may hold a @revoked line.
  */
 import { type BigIntStats, constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat as statFile } from 'node:fs/promises';
 import { errnoOf } from '../errors.ts';
 import { type KnownHosts, type KnownHostsLine, parseKnownHosts, speaksOf } from './known-hosts.ts';
 import { READ_DEADLINE_MS, readWithin } from './read-deadline.ts';
@@ -48,6 +48,10 @@ function unreadable(file: string, why: string): Read {
 
 /** Reads the file, or returns `before` where it has not changed since. */
 async function look(file: string, before: Read | undefined): Promise<Read> {
+  // The usual case in one call of the system; whatever else is the matter, opening the file says it.
+  const now =
+    before === undefined ? undefined : await statFile(file, { bigint: true }).catch(() => undefined);
+  if (before !== undefined && now !== undefined && before.stamp === stampOf(now)) return before;
   let handle: Awaited<ReturnType<typeof open>>;
   try {
     // O_NONBLOCK: opening a named pipe must not wait for its writer.
@@ -63,7 +67,6 @@ async function look(file: string, before: Read | undefined): Promise<Read> {
     // Taken before the content: what is written meanwhile changes the next look's stamp.
     const stat = await handle.stat({ bigint: true });
     const stamp = stampOf(stat);
-    if (before !== undefined && before.stamp === stamp) return before;
     if (!stat.isFile()) return unreadable(file, 'it is not a regular file');
     if (stat.size > MAX_FILE_BYTES) return unreadable(file, `it is larger than ${MAX_FILE_BYTES} bytes`);
     const content = parseKnownHosts(await handle.readFile('latin1'), file);
