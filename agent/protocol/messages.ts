@@ -4,6 +4,7 @@
  */
 import { WardenError } from '../../src/errors.ts';
 import { Reader, Writer } from '../../src/ssh/wire.ts';
+import { MAX_FRAME } from './frames.ts';
 
 export const MESSAGE = {
   failure: 5,
@@ -50,11 +51,19 @@ function bodyOf(message: Buffer): Reader {
   return new Reader(message.subarray(1));
 }
 
-/** `byte 12, uint32 n, n × (string blob, string comment)`. */
+/** `byte 12, uint32 n, n × (string blob, string comment)`. What a frame has no room for is left out from the end: ssh would drop the whole list. */
 export function encodeIdentities(identities: readonly Identity[]): Buffer {
-  const writer = new Writer().u8(MESSAGE.identitiesAnswer).u32(identities.length);
-  for (const { blob, comment } of identities) writer.string(blob).string(comment);
-  return writer.done();
+  const writer = new Writer();
+  let count = 0;
+  let size = 5;
+  for (const { blob, comment } of identities) {
+    const bytes = Buffer.from(comment, 'utf8');
+    size += 8 + blob.length + bytes.length;
+    if (size > MAX_FRAME) break;
+    writer.string(blob).string(bytes);
+    count += 1;
+  }
+  return new Writer().u8(MESSAGE.identitiesAnswer).u32(count).raw(writer.done()).done();
 }
 
 /** `byte 14, string signature`, where the signature is itself `string algorithm, string bytes`. */

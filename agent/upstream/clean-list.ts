@@ -102,6 +102,11 @@ function breaksTheList(blob: Buffer): boolean {
   }
 }
 
+/** Without NUL, and with one byte for what is not UTF-8 instead of the replacement character's three: a list must not grow past a frame. */
+function harmless(comment: string): string {
+  return comment.replaceAll('\0', '').replaceAll('\ufffd', '?');
+}
+
 /** The usable identities of an upstream's answer; none where it is no list at all. */
 export function cleanList(answer: Buffer): Identity[] {
   if (answer[0] !== MESSAGE.identitiesAnswer) return [];
@@ -114,5 +119,5 @@ export function cleanList(answer: Buffer): Identity[] {
   return identities
     .filter(({ blob }) => !breaksTheList(blob))
     .slice(0, MAX_IDENTITIES - 1)
-    .map(({ blob, comment }) => ({ blob, comment: comment.replaceAll('\0', '') }));
+    .map(({ blob, comment }) => ({ blob, comment: harmless(comment) }));
 }
