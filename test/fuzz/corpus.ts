@@ -3,7 +3,7 @@
  * took a way that no input before had taken; crashes are findings, and stay as tests when they are mended.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const KINDS = ['seed', 'found', 'crash'] as const;
@@ -47,6 +47,14 @@ export class Corpus {
   /** The genuine inputs of a target. */
   seeds(target: string): Entry[] {
     return this.entries(target).filter(({ kind }) => kind === 'seed');
+  }
+
+  /** Removes everything but crashes: what was found from other seeds may pass for genuine no more. */
+  clear(): void {
+    for (const target of readdirSync(this.#directory, { withFileTypes: true })) {
+      if (!target.isDirectory()) continue;
+      for (const { file, kind } of this.entries(target.name)) if (kind !== 'crash') rmSync(file);
+    }
   }
 
   /** Writes an input and returns its path; its name is the beginning of its SHA-256 unless given. */

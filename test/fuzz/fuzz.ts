@@ -37,13 +37,15 @@ export interface FuzzResult {
 const MAX_FINDINGS = 5;
 /** Inputs that are mutated further beside the corpus: those that took a new way in this run. */
 const MAX_POOL = 1024;
+/** Larger inputs of the corpus are run, not mutated: what made them findings is their length. */
+const MAX_POOL_BYTES = 16 * 1024;
 
 /** Fuzzes one target. Never throws what the target throws. */
 export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
   const { target, entries, random, goOn, before, found, judgeOneIn } = options;
   const signatures = new Set<string>();
   const findings: Finding[] = [];
-  const pool = entries.map(({ bytes }) => bytes);
+  const pool = entries.map(({ bytes }) => bytes).filter(({ length }) => length <= MAX_POOL_BYTES);
   let kept = entries.filter(({ kind }) => kind === 'found').length;
   let inputs = 0;
   let judged = 0;

@@ -241,9 +241,10 @@ async function writeMintedSeeds(corpus: Corpus, directory: TempDirectory): Promi
   return genuine;
 }
 
-/** Writes all seeds over those that are there. Throws where ssh-keygen, ssh or sshd is missing. */
+/** Writes all seeds in place of those that are there. Throws where ssh-keygen, ssh or sshd is missing. */
 export async function writeSeeds(corpus: Corpus): Promise<void> {
   const directory = tempDirectory();
+  corpus.clear();
   try {
     await writeSessionSeeds(corpus, directory);
     const keys = await writeKeySeeds(corpus, directory);
