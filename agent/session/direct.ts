@@ -1,12 +1,14 @@
 /**
  * Is a bind the caller's own login, or one that reached us through it? (design.md, promise 1.) The flag in the bind is set by the
  * forwarding client and proves nothing; a bind is direct only when the peer runs one of `agent.ssh_programs`, has bound no other
- * session before, and its own words name the destination.
+ * session before, uses this agent itself (own-agent.ts), and its own words name the destination.
  *
  * Accepted limits. ssh may trust what warden does not read (UserKnownHostsFile and KnownHostsCommand elsewhere, StrictHostKeyChecking
  * no): then the name was told and the key is the name's, but nobody has checked that ssh met that key; and a port that only such a
- * file knows looks unknown, so that its plain name stands in. Whoever holds the far side of a login that asked another agent, or
- * none, can bind a session of his own to the *same* host: that host's lane, and only the login name that ssh was told (guard).
+ * file knows looks unknown, so that its plain name stands in. Whoever holds the far side of a login that this daemon has not seen, and
+ * reaches the socket through that ssh, can bind a session of his own to the *same* host: that host's lane, and only the login name that
+ * ssh was told (guard). Unseen are logins from before the daemon's start (what processes have bound is remembered in memory only) and,
+ * where own-agent.ts can't decide which agent ssh uses, those that asked another.
  */
 import { statSync } from 'node:fs';
 import type { CallerWords, Destination } from '../../src/destination/destination.ts';
@@ -16,7 +18,7 @@ import type { PeerCredentials, ProcessInfo } from '../../src/system/peer.ts';
 import type { Binding } from './binding.ts';
 import type { Register } from './register.ts';
 
-function notDirect(why: string, hint: string): WardenError {
+export function notDirect(why: string, hint: string): WardenError {
   return new WardenError('not_direct', `the login may be somebody else's, forwarded: ${why}`, { hint });
 }
 

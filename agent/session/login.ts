@@ -20,11 +20,14 @@ import { FreshKey } from '../keystore/fresh-key.ts';
 import { MintedIdentity } from '../keystore/minted-identity.ts';
 import { type Binding, plainKeyOf } from './binding.ts';
 import { checkFlags, checkPeer, checkUser, checkWords } from './direct.ts';
+import { checkAgent } from './own-agent.ts';
 import type { Register } from './register.ts';
 
 export interface LoginDependencies {
   readonly clock: Clock;
   readonly agent: Pick<AgentConfig, 'sshPrograms' | 'directPeers'>;
+  /** The path of the socket that the daemon listens on. */
+  readonly socket: string;
   readonly lanes: readonly Lane[];
   readonly knownHosts: KnownHostsStore;
   readonly provedNames: ProvedNames;
@@ -40,7 +43,7 @@ export interface Attempt {
   lane: Lane | undefined;
 }
 
-const NO_WORDS: CallerWords = { candidates: [], told: [], user: undefined };
+const NO_WORDS: CallerWords = { candidates: [], told: [], user: undefined, agents: [] };
 
 export function newAttempt(): Attempt {
   return { process: undefined, words: NO_WORDS, destination: undefined, lane: undefined };
@@ -136,6 +139,7 @@ async function lookAtCaller(
   } catch (thrown) {
     if (judged) throw thrown;
   }
+  if (judged) await checkAgent(process, attempt.words, d.socket);
 }
 
 /** Resolves where the login goes and chooses its lane. Throws why there is none. */

@@ -1,9 +1,9 @@
 /**
- * The caller's own words: under which names may the ssh that connected look its host up? Its arguments, taken through the
- * ssh_config that it reads, as ssh.c's main() does it: configuration, HostName, canonicalization, final pass. The answers
- * are guesses that known_hosts and the verified key prove or not. Nothing is executed and nothing is resolved: what would
- * need that (Match exec, CanonicalDomains) gives more guesses instead. Left out: CNAMEs, tokens in User, an ssh built with
- * another place for its system configuration.
+ * The caller's own words: under which names may the ssh that connected look its host up, and which agent does it ask? Its
+ * arguments, taken through the ssh_config that it reads, as ssh.c's main() does it: configuration, HostName, canonicalization,
+ * final pass. The names are guesses that known_hosts and the verified key prove or not. Nothing is executed and nothing is
+ * resolved: what would need that (Match exec, CanonicalDomains) gives more guesses instead. Left out: CNAMEs, tokens in User,
+ * an ssh built with another place for its system configuration.
  *
  * Which of them can stand for the destination (promise 1 of the design) is stricter. Where a block that only perhaps applies
  * (Match exec, localnetwork, ...) sets HostName, Port, HostKeyAlias or how names are canonicalized, none does: ssh may be on its
@@ -15,6 +15,7 @@ import { SocketAddress } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { CallerWords, ToldName } from './destination.ts';
 import { isLiteralName, lowerCase, MAX_NAME, withPort } from './host-name.ts';
+import { expandTokens, SSH_AUTH_SOCK } from './identity-agent.ts';
 import { parseSshArguments, type SshArguments } from './ssh-arguments.ts';
 import { expandHostName, type Pass, readConfigFile, Settings } from './ssh-config.ts';
 import { ConfigFiles, cannotFollow } from './ssh-config-files.ts';
@@ -22,7 +23,7 @@ import { ConfigFiles, cannotFollow } from './ssh-config-files.ts';
 /** Canonical names for which the configuration is read again. */
 const MAX_FINAL_PASSES = 40;
 export const MAX_CANDIDATES = 256;
-const NOTHING: CallerWords = { candidates: [], told: [], user: undefined };
+const NOTHING: CallerWords = { candidates: [], told: [], user: undefined, agents: [] };
 
 export interface CallerContext {
   /** ssh's working directory, where a relative `-F` starts; undefined where it is not known. */
@@ -132,6 +133,36 @@ function userOf(settings: readonly Settings[], localUser: string): string | unde
   return users.size === 1 && user !== '' && !/[%$]/.test(user) ? user : undefined;
 }
 
+interface Reading {
+  readonly settings: Settings;
+  readonly hosts: readonly string[];
+}
+
+function onlyOne(values: readonly string[]): string | undefined {
+  return new Set(values).size === 1 ? values[0] : undefined;
+}
+
+/** The values of IdentityAgent over all readings, expanded; none where one of them can't be. */
+function agentsOf(
+  readings: readonly Reading[],
+  originalHost: string,
+  remoteUser: string | undefined,
+  context: CallerContext,
+): string[] {
+  const tokens = {
+    home: context.home,
+    host: onlyOne(readings.flatMap(({ hosts }) => hosts)),
+    originalHost,
+    port: onlyOne(readings.flatMap(({ settings }) => settings.values('port', '22'))),
+    remoteUser,
+    localUser: context.localUser,
+  };
+  const values = readings.flatMap(({ settings }) => settings.values('identityagent', SSH_AUTH_SOCK));
+  const agents = [...new Set(values)].map((value) => expandTokens(value, tokens));
+  const known = agents.filter((agent) => agent !== undefined);
+  return known.length === agents.length ? known : [];
+}
+
 /** The host as it was typed, before any configuration: for messages, where the configuration can't be followed. */
 export function typedWords(argv: readonly string[]): CallerWords {
   const host = parseSshArguments(argv)?.host;
@@ -161,7 +192,7 @@ export async function callerWords(argv: readonly string[], context: CallerContex
     .values('canonicalizehostname', 'no')
     .map((value) => !/^(?:no|false)$/i.test(value));
 
-  const readings: { settings: Settings; hosts: readonly string[] }[] = [];
+  const readings: Reading[] = [];
   if (wantsFinal || canonicalizes.includes(true)) {
     const canonical = canonicalizes.includes(true)
       ? hosts.flatMap((host) => canonicalHosts(settings, host))
@@ -178,12 +209,14 @@ export async function callerWords(argv: readonly string[], context: CallerContex
     .flatMap((reading) => namesOf(reading.settings, reading.hosts))
     .filter(({ name }) => isLiteralName(name));
   const decided = [settings, ...readings.map((reading) => reading.settings)].every(isDecided);
+  const user = userOf(
+    readings.map((reading) => reading.settings),
+    context.localUser,
+  );
   return {
     candidates: [...new Set(names.map(({ name }) => name))].slice(0, MAX_CANDIDATES),
     told: decided ? names.slice(0, MAX_CANDIDATES) : [],
-    user: userOf(
-      readings.map((reading) => reading.settings),
-      context.localUser,
-    ),
+    user,
+    agents: agentsOf(readings, args.host, user, context),
   };
 }

@@ -39,4 +39,9 @@ export interface CallerWords {
   readonly told: readonly ToldName[];
   /** The login name, the local user's where none is said; undefined where it is not certain. */
   readonly user: string | undefined;
+  /**
+   * Every value that IdentityAgent may have, with `~` and tokens put in but not variables; `SSH_AUTH_SOCK` where it is not set. Empty
+   * where one of them can't be known.
+   */
+  readonly agents: readonly string[];
 }

@@ -1,7 +1,8 @@
 /**
  * What ssh_config says of one destination: readconf.c (process_config_line, read_config_file_depth) for the few keywords
- * that decide under which name the host is looked up. First value wins; a value from a block that only *perhaps* applies
- * is kept as one more possibility. Left out: every other keyword, and the checks that make ssh stop with an error.
+ * that decide under which name the host is looked up, and which agent is asked. First value wins; a value from a block that
+ * only *perhaps* applies is kept as one more possibility. Left out: every other keyword, and the checks that make ssh stop
+ * with an error.
  */
 import { WardenError } from '../errors.ts';
 import { MAX_NAME } from './host-name.ts';
@@ -26,6 +27,7 @@ const KEYWORDS = [
   'port',
   'user',
   'tag',
+  'identityagent',
   'canonicalizehostname',
   'canonicaldomains',
   'canonicalizemaxdots',

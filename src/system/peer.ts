@@ -2,7 +2,7 @@
  * Who is at the other end of a Unix socket, and what is it running? SO_PEERCRED (unix(7)) and /proc (proc(5)).
  * Linux only: elsewhere nobody is known, and an agent that knows nobody mints nothing (promise 1 of the design).
  */
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { libc } from './libc.ts';
 
@@ -10,6 +10,8 @@ const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 /** The kernel's own limit on arguments is megabytes; no honest ssh comes near this. */
 const MAX_CMDLINE = 64 * 1024;
+/** The same for the environment. */
+export const MAX_ENVIRONMENT = 256 * 1024;
 
 export interface PeerCredentials {
   readonly pid: number;
@@ -104,4 +106,66 @@ export function processInfo(pid: number): ProcessInfo | undefined {
   argv.pop(); // the text ends in NUL
   const info = { pid, startTime, program: programOf(pid), forked, argv, cwd: workingDirectoryOf(pid) };
   return startTimeOf(pid) === startTime ? info : undefined;
+}
+
+/** Reads the start of a file into `bytes`, as much as there is room for, and returns how many bytes that is. */
+function readInto(bytes: Buffer, path: string): number {
+  const fd = openSync(path, 'r');
+  try {
+    let length = 0;
+    for (;;) {
+      const count = readSync(fd, bytes, length, bytes.length - length, null);
+      if (count === 0) return length;
+      length += count;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * These variables of the environment that a process was started with (UTF-8); one that is not set is missing. Undefined where they can't
+ * be read, lie beyond MAX_ENVIRONMENT, or the process is gone. Nothing else is kept: environments hold secrets.
+ */
+export function environmentOf(
+  { pid, startTime }: Pick<ProcessInfo, 'pid' | 'startTime'>,
+  names: readonly string[],
+): ReadonlyMap<string, string> | undefined {
+  const bytes = Buffer.allocUnsafe(1 + MAX_ENVIRONMENT);
+  // A NUL in front, so that every variable stands between two.
+  bytes[0] = 0;
+  let all = bytes.subarray(0, 1);
+  try {
+    all = bytes.subarray(0, 1 + readInto(bytes.subarray(1), `/proc/${pid}/environ`));
+    if (all.length > MAX_ENVIRONMENT || startTimeOf(pid) !== startTime) return undefined;
+    const found = new Map<string, string>();
+    for (const name of names) {
+      const before = `\0${name}=`;
+      // The first of several, as getenv(3).
+      const at = all.indexOf(before);
+      if (at < 0) continue;
+      const start = at + Buffer.byteLength(before);
+      found.set(name, all.toString('utf8', start, all.indexOf(0, start)));
+    }
+    return found;
+  } catch {
+    return undefined;
+  } finally {
+    all.fill(0);
+  }
+}
+
+/** The way from here to what a process calls `path`, through its root or working directory. Absolute links on the way are our own. */
+export function pathAsSeenBy({ pid }: Pick<ProcessInfo, 'pid'>, path: string): string {
+  return path.startsWith('/') ? `/proc/${pid}/root${path}` : `/proc/${pid}/cwd/${path}`;
+}
+
+/** Whether every path is the same file to the process as to us: the same mounts, the same root. */
+export function sharesOurFiles({ pid }: Pick<ProcessInfo, 'pid'>): boolean {
+  try {
+    const mounts = readlinkSync(`/proc/${pid}/ns/mnt`);
+    return mounts === readlinkSync('/proc/self/ns/mnt') && readlinkSync(`/proc/${pid}/root`) === '/';
+  } catch {
+    return false;
+  }
 }

@@ -109,10 +109,6 @@ async function output(options: SshOptions): Promise<string> {
 }
 
 describe.each(TARGETS)('from the far side, for %s', (target) => {
-  // Known hole, see the accepted limits in agent/session/direct.ts: a process that never bound its own session here. Its words name the
-  // host that it is on, so that host's own lane opens. `fails` turns red on the day when it is closed.
-  const unlessSame = target === 'the same host again' ? test.fails : test;
-
   test('ssh -A, which says itself that it forwards', async (ctx) => {
     if (missing !== undefined) ctx.skip(missing);
     const attack = () => rig.login({ args: ['-A'], command: attackOn(target) }).then(({ stdout }) => stdout);
@@ -137,20 +133,41 @@ describe.each(TARGETS)('from the far side, for %s', (target) => {
     await expectRefused(attack, ['forwarded'], 0);
   });
 
-  unlessSame('ssh -R of the socket, logged in through another agent', async (ctx) => {
+  test('ssh -R of the socket, logged in through another agent', async (ctx) => {
     if (missing !== undefined) ctx.skip(missing);
     await expectRefused(() => output(throughR({ agent: otherAgent.socket }, target)), ['not_direct'], 0);
   });
 
-  unlessSame('ssh -R of the socket, logged in with a key file and without any agent', async (ctx) => {
+  test('ssh -R of the socket, logged in with a key file and without any agent', async (ctx) => {
     if (missing !== undefined) ctx.skip(missing);
     await expectRefused(() => output(throughR({ identities: [plainKey.path] }, target)), ['not_direct'], 0);
   });
 
-  unlessSame('ssh -R of the socket, where IdentityAgent beats SSH_AUTH_SOCK', async (ctx) => {
+  test('ssh -R of the socket, where IdentityAgent beats SSH_AUTH_SOCK', async (ctx) => {
     if (missing !== undefined) ctx.skip(missing);
     const options = { agent: rig.warden.socket, identityAgent: otherAgent.socket };
     await expectRefused(() => output(throughR(options, target)), ['not_direct'], 0);
+  });
+
+  test('ssh -R of the socket, where SSH_AUTH_SOCK leads to an agent that has ended', async (ctx) => {
+    if (missing !== undefined) ctx.skip(missing);
+    const options = { agent: directory.join('ended'), identities: [plainKey.path] };
+    await expectRefused(() => output(throughR(options, target)), ['not_direct'], 0);
+  });
+
+  test('a ControlMaster logged in through another agent, asked for -R by an ssh that has ours', async (ctx) => {
+    if (missing !== undefined) ctx.skip(missing);
+    const options = [`ControlPath=${directory.socket('other-master')}`];
+    const shared = { port: rig.sshd.port, knownHosts: rig.knownHosts, options };
+    const [program = '', ...args] = sshArgv({ ...shared, args: ['-M'], command: ['echo in; cat'] });
+    const master = start(program, args, { env: { SSH_AUTH_SOCK: otherAgent.socket } });
+    try {
+      await master.waitFor('in');
+      const later = throughR({ agent: rig.warden.socket, options }, target);
+      await expectRefused(() => output(later), ['not_direct'], 0);
+    } finally {
+      await master.stop();
+    }
   });
 
   test('ssh -f -R: a process that went into the background has a new id and the old words', async (ctx) => {

@@ -240,7 +240,7 @@ describe('which files are read', () => {
     space.file('own', 'HostName own.example\n');
     expect(await words('-F', 'own', 'web1')).toMatchObject({ candidates: ['own.example'], user: me });
     for (const path of ['none', '/dev/null']) {
-      const typed = { candidates: ['web1'], told: [{ name: 'web1' }], user: me };
+      const typed = { candidates: ['web1'], told: [{ name: 'web1' }], user: me, agents: ['SSH_AUTH_SOCK'] };
       expect(await words('-F', path, 'web1')).toEqual(typed);
     }
   });
@@ -380,9 +380,10 @@ test('the typed host, before any configuration', () => {
     candidates: ['web1'],
     told: [],
     user: undefined,
+    agents: [],
   });
-  expect(typedWords(['ssh', '-U'])).toEqual({ candidates: [], told: [], user: undefined });
-  expect(typedWords([])).toEqual({ candidates: [], told: [], user: undefined });
+  expect(typedWords(['ssh', '-U'])).toEqual({ candidates: [], told: [], user: undefined, agents: [] });
+  expect(typedWords([])).toEqual({ candidates: [], told: [], user: undefined, agents: [] });
 });
 
 describe('canonicalization', () => {

@@ -110,7 +110,7 @@ describe('the words', () => {
   }
   function check({ told, proved, known = [], candidates = told.map(({ name }) => name) }: Given) {
     const knownHosts = { knows: (name: string) => known.includes(name) };
-    return checkWords({ candidates, told, user: undefined }, destination(...proved), knownHosts);
+    return checkWords({ candidates, told, user: undefined, agents: [] }, destination(...proved), knownHosts);
   }
 
   test('a told name that is proved, and only those', () => {
