@@ -3,6 +3,7 @@
  * working (promise 5): then it is a pure relay, and says so.
  */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../src/config/config.ts';
 import type { Status } from '../src/control/messages.ts';
 import { tokenCredential } from '../src/credentials/token.ts';
@@ -33,6 +34,9 @@ import type { LoginDependencies } from './session/login.ts';
 import { Register } from './session/register.ts';
 
 const WARM_DEADLINE_MS = 2_000;
+/** A mint has 3 s unless its lane says more, and the signature follows at once. */
+const DRAIN_DEADLINE_MS = 4_000;
+const LOOK_EVERY_MS = 20;
 
 export interface DaemonOptions {
   readonly socket: string;
@@ -50,6 +54,9 @@ export interface DaemonOptions {
 export interface Daemon {
   readonly socket: string;
   status(): Status;
+  /** Forgets every minted key at once; the connections stay. */
+  dropKeys(): void;
+  /** Takes no more connections, lets logins in flight end within DRAIN_DEADLINE_MS, then ends what is connected. */
   close(): Promise<void>;
 }
 
@@ -81,7 +88,6 @@ function createMinting(config: Config, options: DaemonOptions) {
   const login: LoginDependencies = {
     clock,
     agent: config.agent,
-    socket: options.socket,
     lanes: config.lanes,
     knownHosts: new KnownHostsStore(config.agent.knownHosts),
     provedNames: new ProvedNames(),
@@ -171,6 +177,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const refusals = new Refusals(clock);
   const wiper = createWiper();
   const services = createServices({
+    clock,
     log,
     upstreamPath: options.upstream,
     refusals,
@@ -190,6 +197,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       );
     } else serveConnection(socket, new Dispatcher(services, peer));
   });
+  /** Resolves when no login is in flight, or at the deadline. */
+  const drained = async () => {
+    const deadline = performance.now() + DRAIN_DEADLINE_MS;
+    while (services.busy() && performance.now() < deadline) await sleep(LOOK_EVERY_MS);
+  };
   const status = (): Status => ({
     version: VERSION,
     pid: process.pid,
@@ -219,10 +231,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   return {
     socket: options.socket,
     status,
+    dropKeys() {
+      log.info({ dropped: services.dropAll() }, 'all minted keys were told to go');
+    },
     async close() {
       // The listener gives the directory free: after it a successor's control socket may be there.
       await control.close();
-      await listener.close();
+      await listener.close(drained);
       await warmed;
       await services.settled();
       await minting?.close();

@@ -15,8 +15,8 @@ import { tryLock } from '../src/system/lock.ts';
 /** `sun_path` of unix(7) without its NUL. */
 const MAX_SOCKET_PATH = 107;
 const PROBE_DEADLINE_MS = 500;
-/** A daemon that has its directory but does not listen yet will in this time. */
-const READY_DEADLINE_MS = 3_000;
+/** A daemon that has its directory but does not listen yet will in this time; one that stops is gone (main.ts: STOP_DEADLINE_MS). */
+const READY_DEADLINE_MS = 6_000;
 const LOOK_EVERY_MS = 20;
 
 export const CONTROL_SOCKET = 'control.sock';
@@ -126,8 +126,8 @@ function listen(server: Server, path: string): Promise<void> {
 export interface Listener {
   readonly path: string;
   readonly connections: () => number;
-  /** Stops listening, removes the socket and ends what is connected. */
-  close(): Promise<void>;
+  /** Stops listening, removes the socket, waits for `drained`, gives the directory free and ends what is connected. */
+  close(drained: () => Promise<void>): Promise<void>;
 }
 
 /**
@@ -167,8 +167,9 @@ export async function openListener(
   return {
     path,
     connections: () => open.size,
-    async close() {
+    async close(drained) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await drained();
       for (const socket of open) socket.destroy();
       await closed;
       if (lock === undefined) return;

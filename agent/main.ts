@@ -16,6 +16,7 @@ import { systemClock } from '../src/system/clock.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
 import { checkConfiguration, errorLines } from './check.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
+import { armDeadman } from './deadman.ts';
 import { detach } from './detach.ts';
 import { followProcess } from './lifetime.ts';
 import { isReady } from './listener.ts';
@@ -97,9 +98,10 @@ async function serve(
     if (daemon !== undefined) void stop(daemon, sessionOf !== undefined);
   };
   // Without a handler, SIGUSR1 opens Node's inspector, and with it all memory.
-  process.on('SIGUSR1', () => undefined);
+  process.on('SIGUSR1', () => daemon?.dropKeys());
   process.on('SIGTERM', onStop);
   process.on('SIGINT', onStop);
+  armDeadman();
   daemon = await startDaemon({ ...options, onStop });
   if (sessionOf === undefined) unpost = postSocket(input, options.socket);
   else followProcess(sessionOf, onStop);

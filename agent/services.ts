@@ -7,15 +7,20 @@ import { matchLane } from '../src/catalog/choose.ts';
 import type { Lane } from '../src/catalog/lane.ts';
 import { parseSshArguments } from '../src/destination/ssh-arguments.ts';
 import { asWardenError, type WardenError } from '../src/errors.ts';
-import type { PeerCredentials } from '../src/system/peer.ts';
+import type { Clock } from '../src/system/clock.ts';
+import { type PeerCredentials, processInfo } from '../src/system/peer.ts';
 import { tellProcess } from '../src/system/tell.ts';
 import type { RecordInput } from '../src/trail/record.ts';
+import { LiveIdentities } from './keystore/live-identities.ts';
 import type { MintedIdentity } from './keystore/minted-identity.ts';
 import type { Wiper } from './keystore/wipe.ts';
 import type { Log } from './log.ts';
+import { MintBudget } from './mint-budget.ts';
 import type { Refusals } from './refusals.ts';
 import type { Binding } from './session/binding.ts';
+import { refuseWhileLocked } from './session/locked.ts';
 import { type Attempt, certificateFor, type LoginDependencies } from './session/login.ts';
+import { UpstreamState } from './upstream/upstream-state.ts';
 
 export interface Logins {
   mint(
@@ -29,12 +34,14 @@ export interface Counters {
   minted: number;
   signed: number;
   refused: number;
-  live: number;
+  /** Minted identities whose keys are there. */
+  readonly live: number;
 }
 
 export interface Services {
   readonly log: Log;
-  readonly upstreamPath: string | undefined;
+  /** What all connections know about the agent behind. */
+  readonly upstream: UpstreamState;
   /** Undefined: a pure relay. */
   readonly logins: Logins | undefined;
   readonly counters: Counters;
@@ -44,13 +51,19 @@ export interface Services {
   requestRefused(error: WardenError, peer: PeerCredentials | undefined): void;
   signed(identity: MintedIdentity, user: string): void;
   signatureRefused(error: WardenError, identity: MintedIdentity, peer: PeerCredentials | undefined): void;
+  /** The connection of an identity has ended. */
   dropUnused(identity: MintedIdentity): void;
+  /** Forgets every minted key at once. Returns how many there were. */
+  dropAll(): number;
   upstreamFailed(error: WardenError): void;
+  /** Whether a login is between its list and its signature. */
+  busy(): boolean;
   /** Resolves when every record that was begun is durable or has failed. */
   settled(): Promise<void>;
 }
 
 export interface ServicesOptions {
+  readonly clock: Clock;
   readonly log: Log;
   readonly upstreamPath: string | undefined;
   readonly refusals: Refusals;
@@ -86,8 +99,9 @@ function worthTelling(error: WardenError, attempt: Attempt, lanes: readonly Lane
 }
 
 export function createServices(options: ServicesOptions): Services {
-  const { log, login, refusals, wiper } = options;
-  const counters: Counters = { minted: 0, signed: 0, refused: 0, live: 0 };
+  const { clock, log, login, refusals, wiper } = options;
+  const budget = new MintBudget(clock);
+  const upstream = new UpstreamState(options.upstreamPath);
   const pending = new Set<Promise<void>>();
 
   /** Appends to the trail without making anybody wait; a failure is the log's. */
@@ -101,14 +115,46 @@ export function createServices(options: ServicesOptions): Services {
     void appended.finally(() => pending.delete(appended));
   };
 
+  const unused = (identity: MintedIdentity, caller: PeerCredentials | undefined, why: string) => {
+    wiper.dropped();
+    if (caller !== undefined) budget.noteUnused(caller.uid);
+    record({
+      event: 'cert.expired',
+      phase: 'single',
+      outcome: 'ok',
+      ...identityRecord(identity),
+      message: why,
+    });
+  };
+  const live = new LiveIdentities((identity, caller) =>
+    unused(identity, caller, 'its time was over before it was used'),
+  );
+  let minting = 0;
+  const counters = {
+    minted: 0,
+    signed: 0,
+    refused: 0,
+    get live() {
+      return live.size;
+    },
+  };
+
   const logins: Logins | undefined =
     login === undefined
       ? undefined
       : {
           async mint(bindings, peer, attempt) {
-            const identity = await certificateFor(login, bindings, peer, attempt);
+            if (upstream.locked) refuseWhileLocked(login.register, bindings, peer, attempt);
+            if (bindings.length > 0 && peer !== undefined && budget.isSpent(peer.uid)) {
+              attempt.process = processInfo(peer.pid);
+              throw budget.refusal(peer.uid);
+            }
+            minting += 1;
+            const identity = await certificateFor(login, bindings, peer, attempt).finally(() => {
+              minting -= 1;
+            });
             counters.minted += 1;
-            counters.live += 1;
+            live.add(identity, peer);
             log.info(
               {
                 lane: identity.lane.id,
@@ -124,7 +170,7 @@ export function createServices(options: ServicesOptions): Services {
 
   return {
     log,
-    upstreamPath: options.upstreamPath,
+    upstream,
     logins,
     counters,
     loginRefused(error, attempt, peer, alone) {
@@ -177,7 +223,7 @@ export function createServices(options: ServicesOptions): Services {
     },
     signed(identity, user) {
       counters.signed += 1;
-      counters.live -= 1;
+      live.remove(identity);
       wiper.dropped();
       record({
         event: 'cert.used',
@@ -206,15 +252,20 @@ export function createServices(options: ServicesOptions): Services {
       });
     },
     dropUnused(identity) {
+      const caller = live.remove(identity);
       if (!identity.key.alive) return;
       identity.key.drop();
-      counters.live -= 1;
-      wiper.dropped();
-      record({ event: 'cert.expired', phase: 'single', outcome: 'ok', ...identityRecord(identity) });
+      unused(identity, caller, 'its connection ended before it was used');
+    },
+    dropAll() {
+      const dropped = live.dropAll();
+      for (const { identity, caller } of dropped) unused(identity, caller, 'all keys were told to go');
+      return dropped.length;
     },
     upstreamFailed(error) {
       log.warn({ code: error.code }, error.message);
     },
+    busy: () => minting > 0 || live.size > 0,
     async settled() {
       await Promise.all(pending);
     },

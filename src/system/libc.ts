@@ -1,6 +1,6 @@
 /**
  * The few system calls that Node does not offer, through the foreign-function package koffi: peer credentials, flock,
- * dumpable, core limit. Loaded at first use; a platform without koffi's prebuilt library has none of them.
+ * dumpable, core limit, alarm. Loaded at first use; a platform without koffi's prebuilt library has none of them.
  */
 import { createRequire } from 'node:module';
 
@@ -15,6 +15,8 @@ export interface Libc {
   setrlimit(resource: number, limit: Buffer): number;
   /** setsid(2): a session of its own, away from the terminal. Returns -1 on failure. */
   setsid(): number;
+  /** alarm(2): SIGALRM after so many seconds; 0 takes it back. Returns the seconds that were left of the one before. */
+  alarm(seconds: number): number;
   /** errno of the last call. */
   errno(): number;
 }
@@ -31,12 +33,14 @@ function load(): Libc {
   const prctl = library.func('int prctl(int, ulong, ulong, ulong, ulong)');
   const setrlimit = library.func('int setrlimit(int, const void*)');
   const setsid = library.func('int setsid()');
+  const alarm = library.func('uint alarm(uint)');
   return {
     getsockopt: (fd, level, option, value, length) => Number(getsockopt(fd, level, option, value, length)),
     flock: (fd, operation) => Number(flock(fd, operation)),
     prctl: (option, argument) => Number(prctl(option, argument, 0, 0, 0)),
     setrlimit: (resource, limit) => Number(setrlimit(resource, limit)),
     setsid: () => Number(setsid()),
+    alarm: (seconds) => Number(alarm(seconds)),
     errno: () => koffi.errno(),
   };
 }

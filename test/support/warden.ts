@@ -55,6 +55,8 @@ export interface Warden {
   trail(): TrailRecord[];
   /** Runs `warden ARGS` against this daemon's configuration. */
   cli(args: readonly string[], env?: Environment): Promise<Result>;
+  /** Waits until its process ends by itself, and says how. Rejects where there is none. */
+  ended(): Promise<Result>;
   /** Ends it without warning. */
   kill(): Promise<void>;
   /** Starts it again after a kill or stop, in the same directories. */
@@ -179,6 +181,13 @@ export async function startWarden(options: WardenOptions): Promise<Warden> {
         });
     },
     cli: (args, extra = {}) => run(LAUNCHER, args, { env: { ...env, ...extra } }),
+    async ended() {
+      if (child === undefined) throw new Error('the daemon is no process of its own, or has ended');
+      const result = await child.ended;
+      earlierLog += child.stderr();
+      child = undefined;
+      return result;
+    },
     async kill() {
       if (child === undefined) return;
       child.signal('SIGKILL');
