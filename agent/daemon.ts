@@ -88,6 +88,7 @@ function createMinting(config: Config, options: DaemonOptions) {
   const login: LoginDependencies = {
     clock,
     agent: config.agent,
+    socket: options.socket,
     lanes: config.lanes,
     knownHosts: new KnownHostsStore(config.agent.knownHosts),
     provedNames: new ProvedNames(),
