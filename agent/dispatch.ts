@@ -1,6 +1,7 @@
 /**
  * What is done with each message of one connection (RFC 9987 section 3; OpenSSH's PROTOCOL.agent): the protocol's table of contents.
- * Lists, signatures with minted keys, session-binds and, without an upstream, `query` are answered here; the rest is the upstream's.
+ * Lists, signatures with minted keys, session-binds and, without an upstream, `query` are answered here; the rest is the upstream's,
+ * and so is the answer, byte for byte (session-bind is added to those that `query` names: warden serves it). A lock locks both.
  */
 import { asWardenError, WardenError } from '../src/errors.ts';
 import type { PeerCredentials } from '../src/system/peer.ts';
@@ -19,10 +20,12 @@ import {
   SESSION_BIND,
   type SignRequest,
   SUCCESS,
+  withSessionBind,
 } from './protocol/messages.ts';
 import type { Services } from './services.ts';
 import { Bindings } from './session/binding.ts';
 import { guardSignature } from './session/guard.ts';
+import { agentLocked } from './session/locked.ts';
 import { type Attempt, newAttempt } from './session/login.ts';
 import { cleanList } from './upstream/clean-list.ts';
 import { Upstream } from './upstream/upstream.ts';
@@ -43,7 +46,7 @@ export class Dispatcher {
   constructor(services: Services, peer: PeerCredentials | undefined) {
     this.#services = services;
     this.#peer = peer;
-    this.#upstream = new Upstream(services.upstreamPath);
+    this.#upstream = new Upstream(services.upstream);
   }
 
   /** The answer to one message. Never throws: what can't be done is a FAILURE. */
@@ -56,6 +59,9 @@ export class Dispatcher {
           return await this.#sign(message);
         case MESSAGE.extension:
           return await this.#extension(message);
+        case MESSAGE.lock:
+        case MESSAGE.unlock:
+          return await this.#lock(message);
         default:
           return await this.#relay(message);
       }
@@ -100,12 +106,17 @@ export class Dispatcher {
 
   /** This connection's minted identity, made now if it may have one; undefined where nothing is minted at all. */
   async #mintedIdentity(attempt: Attempt): Promise<MintedIdentity | undefined> {
-    if (this.#identity?.key.alive === true) return this.#identity;
-    const { logins } = this.#services;
+    const { logins, upstream } = this.#services;
+    if (this.#identity?.key.alive === true) {
+      if (upstream.locked) throw agentLocked();
+      return this.#identity;
+    }
     if (logins === undefined) return undefined;
     if (this.#bindings.tainted)
       throw new WardenError('bad_binding', 'an earlier session-bind on this connection was refused');
     this.#identity = await logins.mint(this.#bindings.all, this.#peer, attempt);
+    // Locked while OpenBao was asked: it stays with the connection and is shown after the unlock.
+    if (upstream.locked) throw agentLocked();
     return this.#identity;
   }
 
@@ -129,6 +140,7 @@ export class Dispatcher {
     const identity = this.#identity;
     if (identity === undefined || !identity.isMeantBy(request.key)) return this.#signElsewhere(message);
     try {
+      if (this.#services.upstream.locked) throw agentLocked();
       if (!identity.key.alive)
         throw new WardenError('sign_refused', 'a signature was refused: the key has signed its one login');
       const login = guardSignature(request, identity);
@@ -157,8 +169,16 @@ export class Dispatcher {
   async #extension(message: Buffer): Promise<Buffer> {
     const name = parseExtensionName(message);
     if (name === SESSION_BIND) return this.#bind(message);
-    if (name === 'query' && !this.#upstream.configured) return encodeQueryAnswer(['query', SESSION_BIND]);
-    return this.#relay(message);
+    if (name !== 'query') return this.#relay(message);
+    if (!this.#upstream.configured) return encodeQueryAnswer(['query', SESSION_BIND]);
+    return withSessionBind(await this.#relay(message));
+  }
+
+  /** `ssh-add -x` and `-X`: what the upstream says holds for warden's identities on all connections. Without one, nobody would keep the passphrase. */
+  async #lock(message: Buffer): Promise<Buffer> {
+    const answer = await this.#relay(message);
+    if (answer.equals(SUCCESS)) this.#services.upstream.locked = message[0] === MESSAGE.lock;
+    return answer;
   }
 
   /** A bind is verified here and remembered for the upstream, which may never need it. */

@@ -43,6 +43,8 @@ export const ERROR_CODES = {
   ambiguous_host_key: EXIT.refused,
   actor_not_allowed: EXIT.refused,
   rate_limited: EXIT.again,
+  /** `ssh-add -x`. */
+  agent_locked: EXIT.refused,
   // signing guard
   sign_refused: EXIT.refused,
   // OpenBao

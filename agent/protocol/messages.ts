@@ -13,6 +13,8 @@ export const MESSAGE = {
   identitiesAnswer: 12,
   signRequest: 13,
   signResponse: 14,
+  lock: 22,
+  unlock: 23,
   extension: 27,
   extensionFailure: 28,
   extensionResponse: 29,
@@ -76,6 +78,19 @@ export function encodeQueryAnswer(names: readonly string[]): Buffer {
   const writer = new Writer().u8(MESSAGE.extensionResponse).string('query');
   for (const name of names) writer.string(name);
   return writer.done();
+}
+
+/** An upstream's answer to `query` with session-bind among the names; as it is where it is no such answer or names it already. */
+export function withSessionBind(answer: Buffer): Buffer {
+  if (answer[0] !== MESSAGE.extensionResponse) return answer;
+  try {
+    const body = bodyOf(answer);
+    if (body.text() !== 'query') return answer;
+    while (body.remaining > 0) if (body.text() === SESSION_BIND) return answer;
+  } catch {
+    return answer;
+  }
+  return new Writer().raw(answer).string(SESSION_BIND).done();
 }
 
 /** `byte 13, string key, string data, uint32 flags`. Throws `malformed`. */

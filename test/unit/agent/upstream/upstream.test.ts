@@ -1,9 +1,11 @@
 /** The agent behind: order, deadlines, what it says too much, and that it is dialled again with the binds first. */
+import { renameSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodeFrame } from '../../../../agent/protocol/frames.ts';
 import { FAILURE, SUCCESS } from '../../../../agent/protocol/messages.ts';
 import { Upstream } from '../../../../agent/upstream/upstream.ts';
+import { UpstreamState } from '../../../../agent/upstream/upstream-state.ts';
 import { asWardenError } from '../../../../src/errors.ts';
 import { encodeBind } from '../../../support/agent-client.ts';
 import { PYTHON, start, until } from '../../../support/process.ts';
@@ -17,14 +19,17 @@ afterEach(async () => {
 
 const echo: Behaviour = (message) => Buffer.from(message);
 
-async function pair(behaviour: Behaviour = echo): Promise<{ fake: FakeUpstream; upstream: Upstream }> {
+async function pair(
+  behaviour: Behaviour = echo,
+): Promise<{ fake: FakeUpstream; upstream: Upstream; state: UpstreamState }> {
   const fake = await startFakeUpstream(behaviour);
-  const upstream = new Upstream(fake.socket);
+  const state = new UpstreamState(fake.socket);
+  const upstream = new Upstream(state);
   opened.push(
     () => fake.stop(),
     () => upstream.close(),
   );
-  return { fake, upstream };
+  return { fake, upstream, state };
 }
 
 /** Why a request failed: its code and its message. */
@@ -66,8 +71,8 @@ describe('one connection', () => {
   });
 
   test('two connections of clients are two of the upstream', async () => {
-    const { fake, upstream } = await pair();
-    const second = new Upstream(fake.socket);
+    const { fake, upstream, state } = await pair();
+    const second = new Upstream(state);
     await upstream.request(message('a'));
     await second.request(message('b'));
     second.close();
@@ -106,6 +111,80 @@ describe('binds', () => {
     buffer.fill(0);
     await upstream.request(message('list'));
     expect(fake.received[0]?.[0]).toEqual(bindOf(1));
+  });
+});
+
+describe('an upstream that closes on binds', () => {
+  const closing: Behaviour = (request) => (request[0] === 27 ? hangUp : Buffer.from(request));
+
+  test('is dialled again without them, and no connection sends it one again', async () => {
+    const { fake, upstream, state } = await pair(closing);
+    await upstream.bind(bindOf(1));
+    expect(await upstream.request(message('a'))).toEqual(message('a'));
+    // Twice, so that a restart just then is not taken for it.
+    expect(fake.received).toEqual([[bindOf(1)], [bindOf(1)], [message('a')]]);
+    await upstream.bind(bindOf(2));
+    expect(await upstream.request(message('b'))).toEqual(message('b'));
+    const second = new Upstream(state);
+    await second.bind(bindOf(3));
+    expect(await second.request(message('c'))).toEqual(message('c'));
+    second.close();
+    expect(fake.received.slice(2)).toEqual([[message('a'), message('b')], [message('c')]]);
+  });
+
+  test('after a list too', async () => {
+    const { fake, upstream } = await pair(closing);
+    await upstream.request(message('a'));
+    await upstream.bind(bindOf(1));
+    expect(await upstream.request(message('b'))).toEqual(message('b'));
+    expect(fake.received.at(-1)).toEqual([message('b')]);
+  });
+
+  test('once is a restart: it gets them again', async () => {
+    const { fake, upstream, state } = await pair((request, connection) =>
+      connection === 0 ? hangUp : Buffer.from(request),
+    );
+    await upstream.bind(bindOf(1));
+    expect(await upstream.request(message('a'))).toEqual(message('a'));
+    expect(fake.received).toEqual([[bindOf(1)], [bindOf(1), message('a')]]);
+    expect(state.takesBinds()).toBe(true);
+  });
+
+  test('and everything else is not remembered for it', async () => {
+    const { upstream, state } = await pair(() => hangUp);
+    await upstream.bind(bindOf(1));
+    expect(await failure(upstream.request(message('a')))).toMatch(/closed the connection/);
+    expect(state.takesBinds()).toBe(true);
+  });
+
+  test('another agent in its place gets them', async () => {
+    const { fake, upstream, state } = await pair(closing);
+    await upstream.bind(bindOf(1));
+    await upstream.request(message('a'));
+    expect(state.takesBinds()).toBe(false);
+    renameSync(fake.socket, `${fake.socket}.old`);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(fake.socket, resolve));
+    opened.push(() => new Promise((resolve) => server.close(resolve)));
+    expect(state.takesBinds()).toBe(true);
+  });
+});
+
+describe('a bind of more than 16 KiB', () => {
+  test('keeps the upstream away: unbound it would let restricted keys be used', async () => {
+    const { fake, upstream } = await pair();
+    await upstream.request(message('a'));
+    const large = Buffer.alloc(16 * 1024 + 1, 27);
+    await upstream.bind(large);
+    expect(await failure(upstream.request(message('b')))).toMatch(/more than 16384 bytes/);
+    expect(fake.received).toEqual([[message('a')]]);
+  });
+
+  test('of just 16 KiB is kept', async () => {
+    const { fake, upstream } = await pair();
+    await upstream.bind(Buffer.alloc(16 * 1024, 27));
+    await upstream.request(message('a'));
+    expect(fake.received[0]).toHaveLength(2);
   });
 });
 
@@ -164,6 +243,14 @@ describe('an upstream that hangs', () => {
     expect(await failure(upstream.request(message('a'), 50))).toMatch(/did not answer within 50 ms/);
   });
 
+  test('on each a little: dialling, binds and the request share one deadline', async () => {
+    const { upstream } = await pair((request) => (client) => {
+      setTimeout(() => client.write(encodeFrame(request)), 40);
+    });
+    for (let id = 0; id < 16; id += 1) await upstream.bind(bindOf(id));
+    expect(await failure(upstream.request(message('a'), 300))).toMatch(/did not answer within 300 ms/);
+  });
+
   test('before it takes a connection: its queue is full', async () => {
     const directory = tempDirectory();
     const path = directory.socket('full');
@@ -179,7 +266,7 @@ describe('an upstream that hangs', () => {
       () => full.stop(),
     );
     await full.waitFor('full');
-    const upstream = new Upstream(path);
+    const upstream = new Upstream(new UpstreamState(path));
     expect(await failure(upstream.request(message('a'), 50))).toMatch(/^upstream_unavailable: /);
     upstream.close();
   });
@@ -207,7 +294,7 @@ describe('an upstream that says what it was not asked', () => {
 
 describe('no upstream', () => {
   test('at all', async () => {
-    const upstream = new Upstream(undefined);
+    const upstream = new Upstream(new UpstreamState(undefined));
     expect(upstream.configured).toBe(false);
     await upstream.bind(bindOf(1));
     expect(await failure(upstream.request(message('a')))).toMatch(/is not configured/);
@@ -217,7 +304,7 @@ describe('no upstream', () => {
   test('behind its path, and then one', async () => {
     const directory = tempDirectory();
     opened.push(() => directory.remove());
-    const upstream = new Upstream(directory.socket('gone'));
+    const upstream = new Upstream(new UpstreamState(directory.socket('gone')));
     expect(await failure(upstream.request(message('a')))).toMatch(/ENOENT/);
     const server = createServer((client) => client.on('data', () => client.write(encodeFrame(SUCCESS))));
     await new Promise<void>((resolve) => server.listen(directory.socket('gone'), resolve));
