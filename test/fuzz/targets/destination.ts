@@ -1,6 +1,6 @@
 /** Targets: known_hosts (ssh-keygen -F is its judge), the lines of ssh_config and ssh's own arguments. */
 import { callerWords, MAX_CANDIDATES, typedWords } from '../../../src/destination/caller-words.ts';
-import { isLiteralName, lowerCase } from '../../../src/destination/host-name.ts';
+import { isLiteralName, lowerCase, MAX_NAME } from '../../../src/destination/host-name.ts';
 import {
   lineMatcher,
   literalNames,
@@ -106,6 +106,8 @@ const CONTEXT = {
   finalPass: false,
 };
 
+const LONG_NAME = 'a'.repeat(MAX_NAME);
+
 /** Words as argv_split reads them again. */
 function quoted(words: readonly string[]): string {
   return words.map((word) => `"${word.replace(/[\\"]/g, '\\$&')}"`).join(' ');
@@ -130,7 +132,12 @@ function configLine(text: string, settings: Settings): string {
   );
   if (line.keyword === 'host') return `host ${hostLineApplies('web1', words)}`;
   settings.assign(line.keyword, words, 'perhaps');
-  for (const word of words) expandHostName(word, 'web1.example.com');
+  // Each Match line expands every value again: a long one of nothing but %h must not become megabytes.
+  const lengths = words.map((word) => expandHostName(word, LONG_NAME)?.length ?? 0);
+  must(
+    lengths.every((length) => length <= MAX_NAME ** 2),
+    'a name stays bounded when it is expanded',
+  );
   return settings.isOpen('hostname') ? 'hostname' : 'other';
 }
 
