@@ -1,0 +1,92 @@
+/** What is done with messages of which a real agent can't show every answer: `query`, locks that fail, an agent behind that hangs up. */
+import { afterEach, expect, test } from 'vitest';
+import { Dispatcher } from '../../../agent/dispatch.ts';
+import { createWiper } from '../../../agent/keystore/wipe.ts';
+import {
+  encodeIdentities,
+  encodeQueryAnswer,
+  FAILURE,
+  MESSAGE,
+  SESSION_BIND,
+  SUCCESS,
+} from '../../../agent/protocol/messages.ts';
+import { Refusals } from '../../../agent/refusals.ts';
+import { createServices } from '../../../agent/services.ts';
+import { Writer } from '../../../src/ssh/wire.ts';
+import { systemClock } from '../../../src/system/clock.ts';
+import { LIST } from '../../support/agent-client.ts';
+import { type Behaviour, hangUp, startFakeUpstream } from './fake-upstream.ts';
+
+const opened: Array<() => unknown> = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Two connections of one daemon before an agent that does as it is told. */
+async function daemon(behaviour: Behaviour) {
+  const fake = await startFakeUpstream(behaviour);
+  const wiper = createWiper();
+  const services = createServices({
+    clock: systemClock,
+    log: silent,
+    upstreamPath: fake.socket,
+    refusals: new Refusals(systemClock),
+    wiper,
+    tell: 'none',
+    login: undefined,
+  });
+  const [one, other] = [new Dispatcher(services, undefined), new Dispatcher(services, undefined)];
+  opened.push(
+    () => fake.stop(),
+    () => wiper.close(),
+    () => one.close(),
+    () => other.close(),
+  );
+  return { fake, services, one, other };
+}
+
+const passphrase = (type: number) => new Writer().u8(type).string('secret').done();
+const QUERY = new Writer().u8(MESSAGE.extension).string('query').done();
+
+test("query: the names of the agent behind, and session-bind, which is warden's own", async () => {
+  const { one } = await daemon(() => encodeQueryAnswer(['query', 'foo@example.com']));
+  expect(await one.answer(QUERY)).toEqual(encodeQueryAnswer(['query', 'foo@example.com', SESSION_BIND]));
+});
+
+test('query: an agent behind that knows it not has said so', async () => {
+  const { one } = await daemon(() => FAILURE);
+  expect(await one.answer(QUERY)).toEqual(FAILURE);
+});
+
+test('an extension that the agent behind hangs up on is a FAILURE, and the next request is served', async () => {
+  const { one } = await daemon((message) => (message[0] === MESSAGE.extension ? hangUp : SUCCESS));
+  expect(await one.answer(QUERY)).toEqual(FAILURE);
+  expect(await one.answer(Buffer.from([MESSAGE.lock + 100]))).toEqual(SUCCESS);
+});
+
+test('a lock holds when the agent behind took it, on all connections, until an unlock that it took', async () => {
+  const { fake, services, one, other } = await daemon(() => FAILURE);
+  expect(await one.answer(passphrase(MESSAGE.lock))).toEqual(FAILURE);
+  expect(services.upstream.locked).toBe(false);
+  fake.behaviour = () => SUCCESS;
+  expect(await one.answer(passphrase(MESSAGE.lock))).toEqual(SUCCESS);
+  expect(services.upstream.locked).toBe(true);
+  // Neither a failure nor the end of the agent behind unlocks.
+  for (const reaction of [FAILURE, hangUp, encodeIdentities([])]) {
+    fake.behaviour = () => reaction;
+    await other.answer(passphrase(MESSAGE.unlock));
+    await other.answer(LIST);
+    expect(services.upstream.locked).toBe(true);
+  }
+  fake.behaviour = () => SUCCESS;
+  expect(await other.answer(passphrase(MESSAGE.unlock))).toEqual(SUCCESS);
+  expect(services.upstream.locked).toBe(false);
+});
+
+test('the passphrase reaches the agent behind as it is', async () => {
+  const { fake, one } = await daemon(() => SUCCESS);
+  await one.answer(passphrase(MESSAGE.lock));
+  expect(fake.received).toEqual([[passphrase(MESSAGE.lock)]]);
+});
