@@ -82,7 +82,8 @@ export function encodeQueryAnswer(names: readonly string[]): Buffer {
 
 /** An upstream's answer to `query` with session-bind among the names; as it is where it is no such answer or names it already. */
 export function withSessionBind(answer: Buffer): Buffer {
-  if (answer[0] !== MESSAGE.extensionResponse) return answer;
+  const fits = answer.length + 4 + SESSION_BIND.length <= MAX_FRAME;
+  if (answer[0] !== MESSAGE.extensionResponse || !fits) return answer;
   try {
     const body = bodyOf(answer);
     if (body.text() !== 'query') return answer;

@@ -1,5 +1,6 @@
 /** The answer to `query` of an agent behind: session-bind is among its names, and nothing else is changed. */
 import { expect, test } from 'vitest';
+import { MAX_FRAME } from '../../../../agent/protocol/frames.ts';
 import {
   encodeQueryAnswer,
   FAILURE,
@@ -19,6 +20,7 @@ test.each([
   ['an answer to another extension', new Writer().u8(29).string('foo@example.com').done()],
   ['an answer cut short', encodeQueryAnswer(['query']).subarray(0, -1)],
   ['no body', Buffer.from([29])],
+  ['one that fills its frame', encodeQueryAnswer(['x'.repeat(MAX_FRAME - 40)])],
 ])('%s passes as it is', (_what, answer) => {
   expect(withSessionBind(answer)).toEqual(answer);
 });
