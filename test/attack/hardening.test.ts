@@ -6,9 +6,9 @@ import { type Background, findProgram, mustRun, PYTHON, run, start } from '../su
 import { createUser, type User, usersMissing } from '../support/users.ts';
 
 const missing = process.platform === 'linux' ? usersMissing() : "needs Linux's /proc";
-/** Opens a process's memory and attaches to it (PTRACE_ATTACH is 16, PTRACE_SEIZE 0x4206); prints what each said. */
+/** Opens a process's memory and attaches to it (PTRACE_ATTACH 16, _SEIZE 0x4206, _INTERRUPT 0x4207, _DETACH 17); prints what each said. */
 const DEBUGGER = `
-import ctypes, errno, sys
+import ctypes, errno, os, sys
 pid = int(sys.argv[1])
 try:
     open(f'/proc/{pid}/mem', 'rb').close()
@@ -18,7 +18,14 @@ except OSError as e:
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 for name, request in [('attach', 16), ('seize', 0x4206)]:
-    print(name, 'ok' if libc.ptrace(request, pid, None, None) == 0 else errno.errorcode[ctypes.get_errno()])
+    if libc.ptrace(request, pid, None, None) != 0:
+        print(name, errno.errorcode[ctypes.get_errno()])
+        continue
+    print(name, 'ok')
+    # Only what has stopped can be let go.
+    if name == 'seize':
+        libc.ptrace(0x4207, pid, None, None)
+    os.waitpid(pid, 0)
     libc.ptrace(17, pid, None, None)
 `;
 
