@@ -142,7 +142,10 @@ export class Dispatcher {
     try {
       if (this.#services.upstream.locked) throw agentLocked();
       if (!identity.key.alive)
-        throw new WardenError('sign_refused', 'a signature was refused: the key has signed its one login');
+        throw new WardenError(
+          'sign_refused',
+          'a signature was refused: the key has signed its login, or its time is over',
+        );
       const login = guardSignature(request, identity);
       const signature = identity.key.signOnce(request.data);
       this.#services.signed(identity, login.user);

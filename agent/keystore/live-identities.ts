@@ -5,7 +5,7 @@
 import type { PeerCredentials } from '../../src/system/peer.ts';
 import type { MintedIdentity } from './minted-identity.ts';
 
-/** setTimeout(3) takes no more than this many milliseconds and would fire at once. */
+/** A timer of Node's takes no more milliseconds than this: with more it would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface LiveIdentity {
