@@ -189,8 +189,10 @@ export class Dispatcher {
     await this.#upstream.bind(message);
     try {
       this.#bindings.add(message);
+      this.#services.noteSession(this.#peer, this.#bindings.all.at(-1)?.sessionId);
       return SUCCESS;
     } catch (thrown) {
+      this.#services.noteSession(this.#peer, undefined);
       this.#services.requestRefused(asWardenError(thrown), this.#peer);
       return EXTENSION_FAILURE;
     }

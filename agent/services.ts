@@ -49,6 +49,8 @@ export interface Services {
   loginRefused(error: WardenError, attempt: Attempt, peer: PeerCredentials | undefined, alone: boolean): void;
   /** Something that a client sent was refused before it came to a login, or for a key that is not its connection's. */
   requestRefused(error: WardenError, peer: PeerCredentials | undefined): void;
+  /** A client has bound a session; undefined where the bind was refused. */
+  noteSession(peer: PeerCredentials | undefined, sessionId: Buffer | undefined): void;
   signed(identity: MintedIdentity, user: string): void;
   signatureRefused(error: WardenError, identity: MintedIdentity, peer: PeerCredentials | undefined): void;
   /** The connection of an identity has ended. */
@@ -144,7 +146,7 @@ export function createServices(options: ServicesOptions): Services {
       ? undefined
       : {
           async mint(bindings, peer, attempt) {
-            if (upstream.locked) refuseWhileLocked(login.register, bindings, peer, attempt);
+            if (upstream.locked) refuseWhileLocked(bindings, peer, attempt);
             if (bindings.length > 0 && peer !== undefined && budget.isSpent(peer.uid)) {
               attempt.process = processInfo(peer.pid);
               throw budget.refusal(peer.uid);
@@ -208,6 +210,9 @@ export function createServices(options: ServicesOptions): Services {
         `no certificate for ${typed ?? hosts[0] ?? 'this host'}: ${error.message} (${hint})`,
         alone,
       );
+    },
+    noteSession(peer, sessionId) {
+      if (peer !== undefined) login?.register.noteSession(peer.pid, sessionId);
     },
     requestRefused(error, peer) {
       counters.refused += 1;

@@ -1,10 +1,9 @@
 /** Logins while the agent is locked (`ssh-add -x`): nothing is minted, shown or signed until an unlock succeeded. */
 import { typedWords } from '../../src/destination/caller-words.ts';
 import { WardenError } from '../../src/errors.ts';
-import { type PeerCredentials, processInfo, startTimeOf } from '../../src/system/peer.ts';
+import { type PeerCredentials, processInfo } from '../../src/system/peer.ts';
 import type { Binding } from './binding.ts';
 import type { Attempt } from './login.ts';
-import type { Register } from './register.ts';
 
 /** Why nothing of warden's is shown, minted or signed with just now. */
 export function agentLocked(): WardenError {
@@ -15,17 +14,12 @@ export function agentLocked(): WardenError {
 
 /** Refuses a login that asks now: throws `agent_locked`, after `attempt` got what a refusal is told by. A list without a bind is let by: it is no login. */
 export function refuseWhileLocked(
-  register: Register,
   bindings: readonly Binding[],
   peer: PeerCredentials | undefined,
   attempt: Attempt,
 ): void {
-  const binding = bindings.at(-1);
-  if (binding === undefined || peer === undefined) return;
+  if (bindings.length === 0 || peer === undefined) return;
   attempt.process = processInfo(peer.pid);
   attempt.words = typedWords(attempt.process?.argv ?? []);
-  // It has had its login all the same: what this process binds after the unlock is another session.
-  const startTime = startTimeOf(peer.pid);
-  if (startTime !== undefined) register.isFirstSession(peer.pid, startTime, binding.sessionId);
   throw agentLocked();
 }

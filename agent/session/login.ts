@@ -177,7 +177,7 @@ export async function certificateFor(
 ): Promise<MintedIdentity> {
   const binding = bindings.at(-1);
   if (binding === undefined) {
-    if (peer !== undefined) d.register.noteUnbound(peer.pid);
+    if (peer !== undefined) d.register.noteSession(peer.pid);
     throw new WardenError('no_binding', 'a list without a session-bind: no login to mint for');
   }
   if (peer === undefined) {

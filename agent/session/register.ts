@@ -58,10 +58,13 @@ export class Register {
     return true;
   }
 
-  /** Notes that a process has asked without a bind: an ssh too old to bind has then had its own login, and what binds later is not it. */
-  noteUnbound(pid: number): void {
+  /**
+   * Notes what a process has bound, the moment it does, whatever becomes of it: if that is its first session, no later one is its
+   * own. An empty id stands for a session that is not known: a bind that was refused, or a list by an ssh too old to bind.
+   */
+  noteSession(pid: number, sessionId: Buffer = Buffer.alloc(0)): void {
     const startTime = startTimeOf(pid);
-    if (startTime !== undefined) this.isFirstSession(pid, startTime, Buffer.alloc(0));
+    if (startTime !== undefined) this.isFirstSession(pid, startTime, sessionId);
   }
 
   #forgetDeadPeers(): void {
