@@ -4,8 +4,8 @@
  * error, for without it nobody knows where ssh goes. Everything has a limit and a deadline, for the file is the user's and this
  * is the daemon. Left out: `~user`, variables and tokens (an error too), braces, the owner check (ssh itself refuses such files).
  */
-import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WardenError } from '../errors.ts';
 import { matchWildcards, type Wildcard } from './host-name.ts';
@@ -19,6 +19,24 @@ export const MAX_FILES = 1024;
 export const MAX_LINE = 64 * 1024;
 /** PATH_MAX of Linux. */
 const MAX_PATH = 4096;
+
+/** Files whose lines are kept between looks, each with what stat(2) said of it; a login rarely needs more than three. */
+const MAX_REMEMBERED = 64;
+const remembered = new Map<string, { readonly stamp: string; readonly lines: readonly string[] }>();
+
+/** What changes when a file does. */
+function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+}
+
+function remember(file: string, stamp: string, lines: readonly string[]): void {
+  remembered.delete(file);
+  remembered.set(file, { stamp, lines });
+  for (const oldest of remembered.keys()) {
+    if (remembered.size <= MAX_REMEMBERED) break;
+    remembered.delete(oldest);
+  }
+}
 
 export function cannotFollow(file: string, what: string, hint: string): WardenError {
   return new WardenError('limit_exceeded', `the ssh configuration can't be followed: ${file} ${what}`, {
@@ -83,7 +101,14 @@ export class ConfigFiles {
     return lines;
   }
 
+  /** Looks at the file anew each time, and reads it only when it has changed: a login passes here. */
   async #read(file: string): Promise<readonly string[] | undefined> {
+    const known = remembered.get(file);
+    if (known !== undefined) {
+      const now = await stat(file, { bigint: true }).catch(() => undefined);
+      if (now !== undefined && stampOf(now) === known.stamp) return known.lines;
+      remembered.delete(file);
+    }
     let handle: Awaited<ReturnType<typeof open>>;
     try {
       // O_NONBLOCK: opening a named pipe must not wait for its writer.
@@ -92,16 +117,17 @@ export class ConfigFiles {
       return undefined;
     }
     try {
-      const stat = await handle.stat();
+      const found = await handle.stat({ bigint: true });
       // ssh reads nothing from a directory, and nothing from /dev/null.
-      if (stat.isDirectory() || file === '/dev/null') return [];
-      if (!stat.isFile()) {
+      if (found.isDirectory() || file === '/dev/null') return [];
+      if (!found.isFile()) {
         throw cannotFollow(file, 'is not a regular file', 'give ssh its configuration in a regular file');
       }
-      if (stat.size > MAX_FILE_BYTES) throw tooMuch(file, `is larger than ${MAX_FILE_BYTES} bytes`);
+      if (found.size > MAX_FILE_BYTES) throw tooMuch(file, `is larger than ${MAX_FILE_BYTES} bytes`);
       const lines = (await handle.readFile('utf8')).split('\n');
       if (lines.some((line) => line.length > MAX_LINE))
         throw tooMuch(file, `has a line over ${MAX_LINE} bytes`);
+      remember(file, stampOf(found), lines);
       return lines;
     } finally {
       await handle.close();

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -216,6 +216,21 @@ describe('against ssh -G', () => {
 });
 
 describe('which files are read', () => {
+  test('a file that changed, went or came back between two logins is read anew', async () => {
+    const file = join(space.path, 'changing');
+    const candidates = async () => (await words('-F', file, 'web')).candidates;
+    writeFileSync(file, 'Host web\n  HostKeyAlias one\n');
+    expect(await candidates()).toEqual(['one']);
+    expect(await candidates()).toEqual(['one']);
+    // As many bytes as before.
+    writeFileSync(file, 'Host web\n  HostKeyAlias two\n');
+    expect(await candidates()).toEqual(['two']);
+    renameSync(file, `${file}.away`);
+    await expect(candidates()).rejects.toMatchObject({ code: 'limit_exceeded' });
+    renameSync(`${file}.away`, file);
+    expect(await candidates()).toEqual(['two']);
+  });
+
   space.file('home/.ssh/config', 'Include conf.d/*.conf ~/.ssh/more\nHost web1\n HostName user.example\n');
   space.file('home/.ssh/conf.d/a.conf', 'Host one\n HostName included.example\n');
   space.file('home/.ssh/conf.d/.hidden.conf', 'Host *\n Port 1\n');
