@@ -1,17 +1,21 @@
 /**
  * The control socket: HTTP and JSON beside the agent's socket, for the CLI of the same user. It is never forwarded, so it may say
- * what the agent protocol must not: status, the last refusals; and it takes the order to stop.
+ * what the agent protocol must not: status, the last refusals; and it takes orders: to stop, to open a destination socket.
  */
 import { unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { CONTROL_PATHS, type Refusal, type Status } from '../src/control/messages.ts';
+import { CONTROL_PATHS, REFUSED, type Refusal, type Status } from '../src/control/messages.ts';
+import { asWardenError } from '../src/errors.ts';
 import { peerCredentials } from '../src/system/peer.ts';
+import type { SocketRequest } from './destination-sockets.ts';
 
 const REQUEST_DEADLINE_MS = 5_000;
 
 export interface ControlHandlers {
   status(): Status;
   why(host: string | undefined): readonly Refusal[];
+  /** The path of a destination socket. Rejects with a WardenError where there can be none. */
+  socket(request: SocketRequest): Promise<string>;
   /** Called after the answer has been sent. */
   stop(): void;
 }
@@ -29,13 +33,32 @@ function send(response: ServerResponse, status: number, body: unknown): void {
   response.end(text);
 }
 
+/** Sends what comes of an order that can be refused. */
+function sendOutcome(response: ServerResponse, outcome: Promise<unknown>): void {
+  outcome.then(
+    (body) => send(response, 200, body),
+    (thrown: unknown) => {
+      const { code, message, hint } = asWardenError(thrown);
+      send(response, REFUSED, { code, message, hint });
+    },
+  );
+}
+
 function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): void {
   const url = new URL(request.url ?? '/', 'http://control');
   const call = `${request.method ?? ''} ${url.pathname}`;
   if (call === `GET ${CONTROL_PATHS.status}`) send(response, 200, handlers.status());
   else if (call === `GET ${CONTROL_PATHS.why}`)
     send(response, 200, { refusals: handlers.why(url.searchParams.get('host') ?? undefined) });
-  else if (call === `POST ${CONTROL_PATHS.stop}`) {
+  else if (call === `POST ${CONTROL_PATHS.socket}`) {
+    const [host, lane, login] = ['host', 'lane', 'login'].map(
+      (name) => url.searchParams.get(name) ?? undefined,
+    );
+    sendOutcome(
+      response,
+      handlers.socket({ host, lane, login }).then((path) => ({ path })),
+    );
+  } else if (call === `POST ${CONTROL_PATHS.stop}`) {
     response.once('finish', () => handlers.stop());
     send(response, 200, {});
   } else send(response, 404, { error: 'no such call' });

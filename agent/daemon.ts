@@ -2,6 +2,7 @@
  * The daemon put together: configuration in, two sockets out. Whatever is wrong with the configuration, the user's other keys keep
  * working (promise 5): then it is a pure relay, and says so.
  */
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../src/config/config.ts';
@@ -11,6 +12,7 @@ import { KnownHostsStore } from '../src/destination/known-hosts-store.ts';
 import { ProvedNames } from '../src/destination/proved-names.ts';
 import { asWardenError, WardenError } from '../src/errors.ts';
 import { SKEW_ALLOWANCE_S } from '../src/issuance/check.ts';
+import { MintQueue } from '../src/issuance/mint-queue.ts';
 import { caPins } from '../src/openbao/ca-pins.ts';
 import { createHttpClient } from '../src/openbao/http-client.ts';
 import { createPause } from '../src/openbao/pause.ts';
@@ -24,14 +26,17 @@ import { Trail } from '../src/trail/trail.ts';
 import { VERSION } from '../src/version.ts';
 import { serveConnection } from './connection.ts';
 import { openControlServer } from './control-server.ts';
+import { DestinationSockets } from './destination-sockets.ts';
 import { Dispatcher } from './dispatch.ts';
-import { createWiper } from './keystore/wipe.ts';
+import { SharedIdentities } from './keystore/shared-identities.ts';
+import { createWiper, type Wiper } from './keystore/wipe.ts';
 import { controlSocketOf, openListener } from './listener.ts';
 import type { Log } from './log.ts';
 import { Refusals } from './refusals.ts';
 import { createServices } from './services.ts';
 import type { LoginDependencies } from './session/login.ts';
 import { Register } from './session/register.ts';
+import type { SocketScope } from './session/socket-scope.ts';
 
 const WARM_DEADLINE_MS = 2_000;
 /** A mint has 3 s unless its lane says more, and the signature follows at once. */
@@ -61,7 +66,7 @@ export interface Daemon {
 }
 
 /** The parts that mint, and how they are doing. */
-function createMinting(config: Config, options: DaemonOptions) {
+function createMinting(config: Config, options: DaemonOptions, wiper: Wiper) {
   const { clock, env, log } = options;
   const { openbao } = config;
   ensurePrivateDirectory(config.stateDir);
@@ -88,11 +93,11 @@ function createMinting(config: Config, options: DaemonOptions) {
   const login: LoginDependencies = {
     clock,
     agent: config.agent,
-    socket: options.socket,
     lanes: config.lanes,
     knownHosts: new KnownHostsStore(config.agent.knownHosts),
     provedNames: new ProvedNames(),
     register: new Register(clock),
+    shared: new SharedIdentities(() => wiper.dropped()),
     issuance: {
       clock,
       trail,
@@ -100,6 +105,7 @@ function createMinting(config: Config, options: DaemonOptions) {
       credential,
       pins,
       pause,
+      queue: new MintQueue(),
       mount: openbao.mount,
       keyId: openbao.keyId,
       identity: () => identity,
@@ -155,13 +161,13 @@ function createMinting(config: Config, options: DaemonOptions) {
 type Minting = ReturnType<typeof createMinting>;
 
 /** The parts that mint, or why nothing can be minted. */
-function tryMinting(options: DaemonOptions): Minting | string {
+function tryMinting(options: DaemonOptions, wiper: Wiper): Minting | string {
   const { config } = options;
   if ('unusable' in config) return config.unusable;
   const noLibrary = libcFailure();
   if (noLibrary !== undefined) return `the package koffi can't be loaded: ${noLibrary}`;
   try {
-    return createMinting(config, options);
+    return createMinting(config, options, wiper);
   } catch (thrown) {
     return asWardenError(thrown).message;
   }
@@ -171,12 +177,12 @@ function tryMinting(options: DaemonOptions): Minting | string {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { clock, config, log } = options;
   const started = new Date(clock.now()).toISOString();
-  const tried = tryMinting(options);
+  const wiper = createWiper();
+  const tried = tryMinting(options, wiper);
   const minting = typeof tried === 'string' ? undefined : tried;
   const relayOnly = typeof tried === 'string' ? tried : null;
   const warnings = [...('unusable' in config ? [] : config.warnings), ...hardenProcess()];
   const refusals = new Refusals(clock);
-  const wiper = createWiper();
   const services = createServices({
     clock,
     log,
@@ -187,7 +193,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     login: minting?.login,
   });
 
-  const listener = await openListener(options.socket, config.file, (socket) => {
+  const serve = (scope: SocketScope) => (socket: Socket) => {
     const peer = peerCredentials(socket);
     // As ssh-agent.c does: only the same user and root. Where it can't be told, the 0700 directory must do, and nothing is minted.
     if (peer !== undefined && peer.uid !== process.getuid?.() && peer.uid !== 0) {
@@ -196,8 +202,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         new WardenError('no_peer', `user ${peer.uid} was turned away: the socket is not theirs`),
         peer,
       );
-    } else serveConnection(socket, new Dispatcher(services, peer));
-  });
+    } else serveConnection(socket, new Dispatcher(services, peer, scope));
+  };
+  const listener = await openListener(options.socket, config.file, serve({ path: options.socket }));
+  const lanes = () => minting?.login.lanes ?? [];
+  const destinations = new DestinationSockets(options.socket, serve, log);
+  await destinations.openUsual(lanes());
   /** Resolves when no login is in flight, or at the deadline. */
   const drained = async () => {
     const deadline = performance.now() + DRAIN_DEADLINE_MS;
@@ -208,13 +218,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     pid: process.pid,
     started,
     socket: options.socket,
+    destination_sockets: [...destinations.paths],
     upstream: options.upstream ?? null,
     config: config.file ?? null,
     relay_only: relayOnly,
     lanes: 'unusable' in config ? [] : config.lanes.map(({ id }) => id),
     warnings,
     openbao: minting?.status() ?? null,
-    connections: listener.connections(),
+    connections: listener.connections() + destinations.connections(),
     live_certificates: services.counters.live,
     minted: services.counters.minted,
     signed: services.counters.signed,
@@ -223,6 +234,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const control = await openControlServer(controlSocketOf(options.socket), {
     status,
     why: (host) => refusals.list(host),
+    socket: (request) => destinations.open(request, lanes()),
     stop: options.onStop,
   });
   if (relayOnly !== null)
@@ -238,7 +250,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     async close() {
       // The listener gives the directory free: after it a successor's control socket may be there.
       await control.close();
+      destinations.close();
       await listener.close(drained);
+      destinations.end();
       await warmed;
       await services.settled();
       await minting?.close();

@@ -23,10 +23,11 @@ import {
   withSessionBind,
 } from './protocol/messages.ts';
 import type { Services } from './services.ts';
+import { type Attempt, type Caller, newAttempt } from './session/attempt.ts';
 import { Bindings } from './session/binding.ts';
 import { guardSignature } from './session/guard.ts';
 import { agentLocked } from './session/locked.ts';
-import { type Attempt, newAttempt } from './session/login.ts';
+import type { SocketScope } from './session/socket-scope.ts';
 import { cleanList } from './upstream/clean-list.ts';
 import { Upstream } from './upstream/upstream.ts';
 
@@ -39,13 +40,16 @@ const LIST_BESIDE_DEADLINE_MS = 300;
 export class Dispatcher {
   readonly #services: Services;
   readonly #peer: PeerCredentials | undefined;
+  readonly #scope: SocketScope;
   readonly #bindings = new Bindings();
   readonly #upstream: Upstream;
   #identity: MintedIdentity | undefined;
 
-  constructor(services: Services, peer: PeerCredentials | undefined) {
+  /** `scope` is what the socket that the client came in by is for. */
+  constructor(services: Services, peer: PeerCredentials | undefined, scope: SocketScope) {
     this.#services = services;
     this.#peer = peer;
+    this.#scope = scope;
     this.#upstream = new Upstream(services.upstream);
   }
 
@@ -83,7 +87,7 @@ export class Dispatcher {
     this.#upstream.close();
     const identity = this.#identity;
     this.#identity = undefined;
-    if (identity !== undefined) this.#services.dropUnused(identity);
+    if (identity !== undefined) this.#services.connectionEnded(identity);
   }
 
   async #list(): Promise<Buffer> {
@@ -114,10 +118,14 @@ export class Dispatcher {
     if (logins === undefined) return undefined;
     if (this.#bindings.tainted)
       throw new WardenError('bad_binding', 'an earlier session-bind on this connection was refused');
-    this.#identity = await logins.mint(this.#bindings.all, this.#peer, attempt);
+    this.#identity = await logins.mint(this.#caller(), attempt);
     // Locked while OpenBao was asked: it stays with the connection and is shown after the unlock.
     if (upstream.locked) throw agentLocked();
     return this.#identity;
+  }
+
+  #caller(): Caller {
+    return { bindings: this.#bindings.all, peer: this.#peer, scope: this.#scope };
   }
 
   async #upstreamList(deadlineMs: number): Promise<readonly Identity[]> {
@@ -137,8 +145,9 @@ export class Dispatcher {
     } catch (thrown) {
       return this.refused(asWardenError(thrown).message);
     }
-    const identity = this.#identity;
-    if (identity === undefined || !identity.isMeantBy(request.key)) return this.#signElsewhere(message);
+    const own = this.#identity?.isMeantBy(request.key) === true ? this.#identity : undefined;
+    const identity = own ?? this.#services.held(this.#caller(), request.key);
+    if (identity === undefined) return this.#signElsewhere(message);
     try {
       if (this.#services.upstream.locked) throw agentLocked();
       if (!identity.key.alive)

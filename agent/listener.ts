@@ -123,21 +123,20 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-export interface Listener {
+/** What is done with a connection. */
+export type Serve = (socket: Socket) => void;
+
+/** One socket that is listened on. */
+export interface Listening {
   readonly path: string;
   readonly connections: () => number;
-  /** Stops listening, removes the socket, waits for `drained`, gives the directory free and ends what is connected. */
-  close(drained: () => Promise<void>): Promise<void>;
+  /** Stops listening and removes the socket; resolves when no connection is left. */
+  close(): Promise<void>;
+  /** Ends what is connected. */
+  end(): void;
 }
 
-/**
- * Listens on `path` and hands each connection to `serve`. Throws `socket_path`, `socket_in_use`, `config_permissions`.
- */
-export async function openListener(
-  path: string,
-  config: string | undefined,
-  serve: (socket: Socket) => void,
-): Promise<Listener> {
+function refuseLongPath(path: string): void {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
     throw new WardenError(
       'socket_path',
@@ -147,17 +146,51 @@ export async function openListener(
       },
     );
   }
-  ensurePrivateDirectory(dirname(path));
-  const lock = lockDirectory(dirname(path));
+}
+
+/** Listens on `path` in a directory that is this daemon's own. Throws `socket_path`, `socket_in_use`. */
+export async function listenAt(path: string, serve: Serve): Promise<Listening> {
+  refuseLongPath(path);
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     serve(socket);
   });
+  await clearPath(path);
+  await listen(server, path);
+  return {
+    path,
+    connections: () => open.size,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+    end() {
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+export interface Listener {
+  readonly path: string;
+  readonly connections: () => number;
+  /** Stops listening, removes the socket, waits for `drained`, gives the directory free and ends what is connected. */
+  close(drained: () => Promise<void>): Promise<void>;
+}
+
+/**
+ * Takes the directory of `path` for this daemon, listens there and hands each connection to `serve`. Throws `socket_path`,
+ * `socket_in_use`, `config_permissions`.
+ */
+export async function openListener(
+  path: string,
+  config: string | undefined,
+  serve: Serve,
+): Promise<Listener> {
+  refuseLongPath(path);
+  ensurePrivateDirectory(dirname(path));
+  const lock = lockDirectory(dirname(path));
+  let listening: Listening;
   try {
-    await clearPath(path);
-    await listen(server, path);
+    listening = await listenAt(path, serve);
     // Only now: whoever finds a pid in it may connect.
     if (lock !== undefined) writeSync(lock, `${process.pid}\n${config ?? ''}\n`);
   } catch (error) {
@@ -166,11 +199,11 @@ export async function openListener(
   }
   return {
     path,
-    connections: () => open.size,
+    connections: listening.connections,
     async close(drained) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = listening.close();
       await drained();
-      for (const socket of open) socket.destroy();
+      listening.end();
       await closed;
       if (lock === undefined) return;
       ftruncateSync(lock, 0);

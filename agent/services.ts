@@ -8,26 +8,25 @@ import type { Lane } from '../src/catalog/lane.ts';
 import { parseSshArguments } from '../src/destination/ssh-arguments.ts';
 import { asWardenError, type WardenError } from '../src/errors.ts';
 import type { Clock } from '../src/system/clock.ts';
-import { type PeerCredentials, processInfo } from '../src/system/peer.ts';
+import { type PeerCredentials, processInfo, startTimeOf } from '../src/system/peer.ts';
 import { tellProcess } from '../src/system/tell.ts';
 import type { RecordInput } from '../src/trail/record.ts';
+import { HeldIdentities } from './keystore/held-identities.ts';
 import { LiveIdentities } from './keystore/live-identities.ts';
 import type { MintedIdentity } from './keystore/minted-identity.ts';
 import type { Wiper } from './keystore/wipe.ts';
 import type { Log } from './log.ts';
 import { MintBudget } from './mint-budget.ts';
 import type { Refusals } from './refusals.ts';
-import type { Binding } from './session/binding.ts';
+import { type Attempt, type Caller, isForwarded } from './session/attempt.ts';
 import { refuseWhileLocked } from './session/locked.ts';
-import { type Attempt, certificateFor, type LoginDependencies } from './session/login.ts';
+import { certificateFor, type LoginDependencies } from './session/login.ts';
+import { isDestinationSocket } from './session/socket-scope.ts';
+import { holderOf } from './session/unbound-login.ts';
 import { UpstreamState } from './upstream/upstream-state.ts';
 
 export interface Logins {
-  mint(
-    bindings: readonly Binding[],
-    peer: PeerCredentials | undefined,
-    attempt: Attempt,
-  ): Promise<MintedIdentity>;
+  mint(caller: Caller, attempt: Attempt): Promise<MintedIdentity>;
 }
 
 export interface Counters {
@@ -54,7 +53,9 @@ export interface Services {
   signed(identity: MintedIdentity, user: string): void;
   signatureRefused(error: WardenError, identity: MintedIdentity, peer: PeerCredentials | undefined): void;
   /** The connection of an identity has ended. */
-  dropUnused(identity: MintedIdentity): void;
+  connectionEnded(identity: MintedIdentity): void;
+  /** On a destination socket, the caller's identity of another connection that a sign request's key field means. */
+  held(caller: Caller, key: Buffer): MintedIdentity | undefined;
   /** Forgets every minted key at once. Returns how many there were. */
   dropAll(): number;
   upstreamFailed(error: WardenError): void;
@@ -91,6 +92,13 @@ function identityRecord({
   return { corr: minted.corr, lane: lane.id, host, actor: { type: lane.actor.type, id: lane.actor.name } };
 }
 
+/** Who an identity on a destination socket belongs to where the client sends no bind: the socket and its process. */
+function holderFor({ bindings, peer, scope }: Caller): string | undefined {
+  if (bindings.length > 0 || peer === undefined || !isDestinationSocket(scope)) return undefined;
+  const startTime = startTimeOf(peer.pid);
+  return startTime === undefined ? undefined : holderOf(scope, { pid: peer.pid, startTime });
+}
+
 /** A plain list is no login, and an unlaned host is not warden's: neither is worth a line to the person. */
 function worthTelling(error: WardenError, attempt: Attempt, lanes: readonly Lane[]): boolean {
   if (error.code === 'no_binding') return false;
@@ -119,7 +127,8 @@ export function createServices(options: ServicesOptions): Services {
 
   const unused = (identity: MintedIdentity, caller: PeerCredentials | undefined, why: string) => {
     wiper.dropped();
-    if (caller !== undefined) budget.noteUnused(caller.uid);
+    const { forwarded } = identity;
+    if (caller !== undefined) budget.noteUnused({ uid: caller.uid, forwarded });
     record({
       event: 'cert.expired',
       phase: 'single',
@@ -131,6 +140,13 @@ export function createServices(options: ServicesOptions): Services {
   const live = new LiveIdentities((identity, caller) =>
     unused(identity, caller, 'its time was over before it was used'),
   );
+  const dropUnused = (identity: MintedIdentity) => {
+    const caller = live.remove(identity);
+    if (!identity.key.alive) return;
+    identity.key.drop();
+    unused(identity, caller, 'its connection ended before it was used');
+  };
+  const held = new HeldIdentities(dropUnused);
   let minting = 0;
   const counters = {
     minted: 0,
@@ -145,16 +161,23 @@ export function createServices(options: ServicesOptions): Services {
     login === undefined
       ? undefined
       : {
-          async mint(bindings, peer, attempt) {
-            if (upstream.locked) refuseWhileLocked(bindings, peer, attempt);
-            if (bindings.length > 0 && peer !== undefined && budget.isSpent(peer.uid)) {
+          async mint(caller, attempt) {
+            const { bindings, peer } = caller;
+            if (upstream.locked) refuseWhileLocked(caller, attempt);
+            const holder = holderFor(caller);
+            const left = holder === undefined ? undefined : held.adopt(holder);
+            if (left !== undefined) return left;
+            const isLogin = bindings.length > 0 || isDestinationSocket(caller.scope);
+            const spender = { uid: peer?.uid ?? -1, forwarded: isForwarded(bindings) };
+            if (isLogin && peer !== undefined && budget.isSpent(spender)) {
               attempt.process = processInfo(peer.pid);
-              throw budget.refusal(peer.uid);
+              throw budget.refusal(spender);
             }
             minting += 1;
-            const identity = await certificateFor(login, bindings, peer, attempt).finally(() => {
+            const identity = await certificateFor(login, caller, attempt).finally(() => {
               minting -= 1;
             });
+            if (identity.purpose.holder !== undefined) held.hold(identity.purpose.holder, identity);
             counters.minted += 1;
             live.add(identity, peer);
             log.info(
@@ -178,7 +201,8 @@ export function createServices(options: ServicesOptions): Services {
     loginRefused(error, attempt, peer, alone) {
       counters.refused += 1;
       const names = attempt.destination?.names.map(({ name }) => name) ?? [];
-      const typed = parseSshArguments(attempt.process?.argv ?? [])?.host;
+      // Of a forwarded login the words are those of the ssh that forwards.
+      const typed = attempt.forwarded ? undefined : parseSshArguments(attempt.process?.argv ?? [])?.host;
       // As it was typed comes last: `warden why` is asked by it, but an alias proves nothing.
       const hosts = [
         ...new Set([...names, ...attempt.words.candidates, ...(typed === undefined ? [] : [typed])]),
@@ -228,13 +252,14 @@ export function createServices(options: ServicesOptions): Services {
     },
     signed(identity, user) {
       counters.signed += 1;
-      live.remove(identity);
+      const caller = live.remove(identity);
       wiper.dropped();
       record({
         event: 'cert.used',
         phase: 'single',
         outcome: 'ok',
         ...identityRecord(identity),
+        ...callerOf(caller),
         target: user,
       });
     },
@@ -256,14 +281,18 @@ export function createServices(options: ServicesOptions): Services {
         message: error.message,
       });
     },
-    dropUnused(identity) {
-      const caller = live.remove(identity);
-      if (!identity.key.alive) return;
-      identity.key.drop();
-      unused(identity, caller, 'its connection ended before it was used');
+    connectionEnded(identity) {
+      const { holder } = identity.purpose;
+      if (holder === undefined) dropUnused(identity);
+      else held.release(holder, identity);
+    },
+    held(caller, key) {
+      const holder = holderFor(caller);
+      return holder === undefined ? undefined : held.find(holder, key);
     },
     dropAll() {
       const dropped = live.dropAll();
+      login?.shared.dropAll();
       for (const { identity, caller } of dropped) unused(identity, caller, 'all keys were told to go');
       return dropped.length;
     },

@@ -40,6 +40,10 @@ export const ERROR_CODES = {
   unknown_host_key: EXIT.refused,
   revoked_host_key: EXIT.refused,
   no_lane: EXIT.refused,
+  /** A destination socket that is not for this login. */
+  wrong_socket: EXIT.refused,
+  /** More logins wait for OpenBao than there is room or time for. */
+  mint_busy: EXIT.again,
   ambiguous_host_key: EXIT.refused,
   actor_not_allowed: EXIT.refused,
   rate_limited: EXIT.again,
@@ -78,6 +82,12 @@ export const ERROR_CODES = {
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+function isErrorCode(name: string): name is ErrorCode {
+  return name in ERROR_CODES;
+}
+
+export const ERROR_CODE_NAMES = Object.keys(ERROR_CODES).filter(isErrorCode);
 
 export interface ErrorDetail {
   /** What the person can do about it; one sentence, no newline. */

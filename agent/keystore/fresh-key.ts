@@ -20,7 +20,19 @@ function rawPublicKey(jwk: unknown): Buffer {
   throw new Error('node:crypto gave no JWK');
 }
 
-export class FreshKey {
+/** A key to sign a login with. */
+export interface LoginKey {
+  /** The public key blob. */
+  readonly publicKey: Buffer;
+  /** Whether it can still sign. */
+  readonly alive: boolean;
+  /** Signs `data`, and never again. Throws when it is not alive. */
+  signOnce(data: Buffer): Buffer;
+  /** Forgets it. */
+  drop(): void;
+}
+
+export class FreshKey implements LoginKey {
   /** The public key blob. */
   readonly publicKey: Buffer;
   #private: KeyObject | undefined;
@@ -40,15 +52,18 @@ export class FreshKey {
     return this.#private !== undefined;
   }
 
-  /** Signs `data` and drops the private half: there is no second signature. Throws when it was dropped before. */
   signOnce(data: Buffer): Buffer {
-    const key = this.#private;
-    if (key === undefined) throw new Error('the key is gone');
+    const signature = this.sign(data);
     this.#private = undefined;
-    return encodeSignature('ssh-ed25519', sign(null, data, key));
+    return signature;
   }
 
-  /** Forgets the private half. */
+  /** Signs `data` and keeps the key, for shared identities alone. Throws when it was dropped. */
+  sign(data: Buffer): Buffer {
+    if (this.#private === undefined) throw new Error('the key is gone');
+    return encodeSignature('ssh-ed25519', sign(null, data, this.#private));
+  }
+
   drop(): void {
     this.#private = undefined;
   }

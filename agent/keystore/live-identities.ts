@@ -14,12 +14,12 @@ export interface LiveIdentity {
 }
 
 /**
- * How long a fresh certificate is good for, in milliseconds: a length, as our clock and OpenBao's may differ. Its validity begins
+ * How long a certificate is still good for, in milliseconds: a length, as our clock and OpenBao's may differ. Its validity begins
  * before it was made (the role's not_before_duration), so the time that was asked for is the bound unless the role gave less.
  */
-export function validForMs({ lane, minted: { certificate } }: MintedIdentity): number {
+export function validForMs({ lane, minted: { certificate }, at }: MintedIdentity): number {
   const length = Number(certificate.validBefore - certificate.validAfter);
-  return Math.min(lane.ttlSeconds, length) * 1000;
+  return Math.max(0, Math.min(lane.ttlSeconds, length) * 1000 - (performance.now() - at));
 }
 
 export class LiveIdentities {

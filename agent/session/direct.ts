@@ -23,22 +23,13 @@ export function notDirect(why: string, hint: string): WardenError {
 }
 
 /** The file's identity is compared, not its path: a mount namespace can give any path to any file. */
-function runsOneOf(process: ProcessInfo, programs: readonly string[]): boolean {
+export function runsOneOf(process: ProcessInfo, programs: readonly string[]): boolean {
   const { program } = process;
   if (program === undefined) return false;
   return programs.some((path) => {
     const file = statSync(path, { bigint: true, throwIfNoEntry: false });
     return file !== undefined && file.ino === program.ino && file.dev === program.dev;
   });
-}
-
-/** Refuses binds that say themselves that they are forwarded. Throws `forwarded`. */
-export function checkFlags(bindings: readonly Binding[]): void {
-  if (bindings.some((binding) => binding.forwarded)) {
-    throw new WardenError('forwarded', 'the login comes through a forwarded agent', {
-      hint: 'log in from your own machine (ssh -J), or have the host covered by an agent of its own',
-    });
-  }
 }
 
 /** Refuses callers whose ssh reads another user's configuration, and so may be told another host. Throws `not_direct`. */
@@ -50,6 +41,15 @@ export function checkUser(peer: PeerCredentials): void {
   );
 }
 
+/** Refuses callers that are no OpenSSH client of the configuration's. Throws `not_direct`. */
+export function checkProgram(process: ProcessInfo, programs: readonly string[]): void {
+  if (runsOneOf(process, programs)) return;
+  throw notDirect(
+    `the caller runs ${process.program?.path ?? 'a program that may not be looked at'}`,
+    'if it is an OpenSSH client of yours, add it to agent.ssh_programs',
+  );
+}
+
 /** Checks the peer's program and history; before anything is asked of its words. Throws `not_direct`. */
 export function checkPeer(
   process: ProcessInfo,
@@ -58,12 +58,7 @@ export function checkPeer(
   register: Register,
 ): void {
   const first = register.isFirstSession(process.pid, process.startTime, binding.sessionId);
-  if (!runsOneOf(process, programs)) {
-    throw notDirect(
-      `the caller runs ${process.program?.path ?? 'a program that may not be looked at'}`,
-      'if it is an OpenSSH client of yours, add it to agent.ssh_programs',
-    );
-  }
+  checkProgram(process, programs);
   // `ssh -f` and ControlPersist go to the background by fork, after their login: what a fork brings is never the first login.
   if (!first || process.forked)
     throw notDirect(

@@ -12,7 +12,12 @@ const CERTIFICATE_ALGORITHM = 'ssh-ed25519-cert-v01@openssh.com';
 
 /** What the guard must know of a minted identity. */
 export interface Guarded {
-  readonly binding: Binding;
+  /** The login that was bound; undefined on a destination socket, where any session will do and the key signs once. */
+  readonly binding: Binding | undefined;
+  /** Whether the login came through other hosts: then it has to say its host key (`ssh-agent.c`: more than one session id). */
+  readonly forwarded: boolean;
+  /** Whether a host key that the login says is the destination's. */
+  isHostKey(hostKey: Buffer): boolean;
   readonly logins: readonly string[];
   /** The login name that the caller was told, where it is known: no other is signed for, even if the lane allows it. */
   readonly user: string | undefined;
@@ -37,8 +42,10 @@ export function guardSignature(request: SignRequest, identity: Guarded): Useraut
   // ed25519 knows no flags; RSA's would be a client that is confused about which key this is.
   if (request.flags !== 0) throw refuse(`unknown flags ${request.flags}`);
   const { binding } = identity;
-  if (!login.sessionId.equals(binding.sessionId)) throw refuse('another session');
-  if (login.hostKey !== undefined && !login.hostKey.equals(binding.hostKey)) throw refuse('another host key');
+  if (binding !== undefined && !login.sessionId.equals(binding.sessionId)) throw refuse('another session');
+  if (login.hostKey !== undefined && !identity.isHostKey(login.hostKey)) throw refuse('another host key');
+  if (login.hostKey === undefined && identity.forwarded)
+    throw refuse('a forwarded login that does not say its host key');
   const plain = login.algorithm === PLAIN_ALGORITHM && login.key.equals(identity.publicKey);
   const certified = login.algorithm === CERTIFICATE_ALGORITHM && login.key.equals(identity.certificate);
   if (!plain && !certified) throw refuse('another key or algorithm');

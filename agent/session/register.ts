@@ -1,12 +1,14 @@
 /**
- * What outlives a connection (design.md, "Words"): which sessions have had their certificate, and which session each peer process
- * bound first. Both are bounded, and both are kept no longer than they can matter.
+ * What outlives a connection (design.md, "Words"): which sessions have had their certificate, which session each peer process bound
+ * first, and which sessions are the user's own logins. All are bounded, and kept no longer than they can matter.
  */
 import type { Clock } from '../../src/system/clock.ts';
 import { startTimeOf } from '../../src/system/peer.ts';
 
 export const MAX_SESSIONS = 10_000;
 export const MAX_PEERS = 10_000;
+/** Logins of the user's own that may be forwarding now; the oldest are forgotten first. */
+export const MAX_OWN = 10_000;
 
 export class Register {
   readonly #clock: Clock;
@@ -15,6 +17,8 @@ export class Register {
   readonly #served = new Map<string, bigint>();
   /** `pid:start time` → the first session id (hex) that the process bound. */
   readonly #peers = new Map<string, string>();
+  /** Session ids (hex) of logins that were seen to be the user's own. */
+  readonly #own = new Set<string>();
 
   constructor(clock: Clock, maxPeers: number = MAX_PEERS) {
     this.#clock = clock;
@@ -65,6 +69,25 @@ export class Register {
   noteSession(pid: number, sessionId: Buffer = Buffer.alloc(0)): void {
     const startTime = startTimeOf(pid);
     if (startTime !== undefined) this.isFirstSession(pid, startTime, sessionId);
+  }
+
+  /** Notes that a session is the user's own login: made by an ssh of his, to where its words say. */
+  noteOwn(sessionId: Buffer): void {
+    const session = sessionId.toString('hex');
+    this.#own.delete(session);
+    this.#own.add(session);
+    for (const oldest of this.#own) {
+      if (this.#own.size <= MAX_OWN) break;
+      this.#own.delete(oldest);
+    }
+  }
+
+  /**
+   * Whether a session is the user's own login, so that what is bound behind it came through its host. The id is known to the two ends
+   * alone: another host can't say that it is this one.
+   */
+  isOwn(sessionId: Buffer): boolean {
+    return this.#own.has(sessionId.toString('hex'));
   }
 
   #forgetDeadPeers(): void {

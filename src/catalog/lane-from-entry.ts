@@ -5,9 +5,9 @@
 import { isIP } from 'node:net';
 import { checkSchema } from '../config/check-schema.ts';
 import { parseDuration } from '../config/duration.ts';
-import { findNotBuilt, NOT_BUILT_IN_LANE } from '../config/not-built.ts';
 import type { Problem } from '../config/problems.ts';
 import type { Path, YamlFile } from '../config/yaml-file.ts';
+import { withPort } from '../destination/host-name.ts';
 import type { Actor, ActorType } from '../inventory/actor.ts';
 import type { HostPattern, Lane } from './lane.ts';
 import { parsePattern } from './pattern.ts';
@@ -23,6 +23,8 @@ export interface LaneContext {
 
 const DEFAULT_TTL = '2m';
 const MAX_DEADLINE_MS = 60_000;
+/** What is left of a certificate when the last login may begin to use it: its way to sshd, and clocks that differ. */
+const LEFT_AFTER_REUSE_MS = 30_000;
 
 type Report = (path: Path, message: string, hint: string) => void;
 
@@ -34,12 +36,10 @@ export function laneFromEntry(
   context: LaneContext,
 ): { readonly lane: Lane } | { readonly problems: readonly Problem[] } {
   const checked = checkSchema(file, laneEntrySchema, at, entry);
-  const raw = typeof entry === 'object' && entry !== null && 'ssh' in entry ? entry.ssh : undefined;
-  const notBuilt = findNotBuilt(file, NOT_BUILT_IN_LANE, [...at, 'ssh'], raw);
-  if ('problems' in checked) return { problems: [...checked.problems, ...notBuilt] };
+  if ('problems' in checked) return { problems: checked.problems };
 
   const { id, title, ssh } = checked.data;
-  const problems: Problem[] = [...notBuilt];
+  const problems: Problem[] = [];
   const report: Report = (path, message, hint) =>
     problems.push(file.problem([...at, 'ssh', ...path], message, hint));
   const hosts = hostPatterns(ssh, report);
@@ -47,6 +47,14 @@ export function laneFromEntry(
   checkSourceAddress(ssh, report);
   const ttlMs = duration(ssh.ttl ?? DEFAULT_TTL);
   checkTimes(ssh, ttlMs, report);
+  const forwarded = hopNames(ssh, report);
+  if (ssh.unbound === 'allow' && ssh.principals === undefined) {
+    report(
+      ['principals'],
+      'is missing, and unbound: allow needs principals of its own',
+      'name principals that no lane with unbound: deny uses',
+    );
+  }
   const actor = resolveActor(ssh, context, report);
   if (actor === undefined) return { problems };
   const role = withinActor(ssh, ttlMs, actor, context, report);
@@ -67,9 +75,9 @@ export function laneFromEntry(
       extensions: ssh.extensions,
       criticalOptions: criticalOptions(ssh),
       upstream: ssh.upstream,
-      forwarded: [],
-      unbound: false,
-      reuseMs: 0,
+      forwarded,
+      unbound: ssh.unbound === 'allow',
+      reuseMs: duration(ssh.reuse),
       deadlineMs: duration(ssh.deadline),
     },
   };
@@ -96,6 +104,18 @@ function hostPatterns(ssh: SshYaml, report: Report): readonly HostPattern[] {
     const pattern = parsePattern(text);
     if (!('wrong' in pattern)) return [pattern];
     report(['hosts', index], pattern.wrong, pattern.hint);
+    return [];
+  });
+}
+
+/** By name and no wider: a pattern would let in hops that nobody thought of. */
+function hopNames(ssh: SshYaml, report: Report): readonly string[] {
+  if (ssh.forwarded === 'never') return [];
+  return ssh.forwarded.flatMap((text, index) => {
+    const pattern = parsePattern(text);
+    if (!('wrong' in pattern) && pattern.kind === 'exact') return [withPort(pattern.host, pattern.port)];
+    const hint = 'write its name as known_hosts has it: bastion.example.com, [bastion]:2222';
+    report(['forwarded', index], 'wrong' in pattern ? pattern.wrong : 'is not the name of one host', hint);
     return [];
   });
 }
@@ -127,6 +147,14 @@ function checkSourceAddress(ssh: SshYaml, report: Report): void {
 function checkTimes(ssh: SshYaml, ttlMs: number, report: Report): void {
   if (ttlMs < 1000 || ttlMs % 1000 !== 0) {
     report(['ttl'], 'must be whole seconds, at least one', 'write 30s, 2m, 1h');
+  }
+  const reuse = duration(ssh.reuse);
+  if (reuse > 0 && reuse > ttlMs - LEFT_AFTER_REUSE_MS) {
+    report(
+      ['reuse'],
+      `leaves the last login less than ${LEFT_AFTER_REUSE_MS / 1000} s of the ttl`,
+      'write less, or a longer ttl',
+    );
   }
   const deadline = duration(ssh.deadline);
   if (deadline === 0 || deadline > MAX_DEADLINE_MS) {

@@ -47,9 +47,11 @@ export interface Lane {
   /** Critical options to ask for (`force-command`, `source-address`); merged over the role's by OpenBao's rules, or refused. */
   readonly criticalOptions: Readonly<Record<string, string>>;
   readonly upstream: 'hide' | 'after';
-  /** Names of hosts from which a forwarded agent may use the lane. */
+  /** Names of the hosts from which a forwarded agent may use the lane, as known_hosts writes them; each hop must be one of them. */
   readonly forwarded: readonly string[];
+  /** Whether clients that send no bind may use it, on its destination sockets. */
   readonly unbound: boolean;
+  /** How long one certificate serves further logins to the same host; 0: each login has its own. */
   readonly reuseMs: number;
   /** For the whole mint. */
   readonly deadlineMs: number;

@@ -77,7 +77,7 @@ export function readCatalog(layers: readonly (readonly YamlFile[])[], context: L
     if ('lane' in result) lanes.push(result.lane);
     else problems.push(...result.problems);
   }
-  problems.push(...equalLanes(lanes, byId));
+  problems.push(...equalLanes(lanes, byId), ...sharedPrincipals(lanes, byId));
   throwProblems(problems);
   return {
     entries: reads.map(({ entry, file, at }) => ({ entry, source: `${file.path}:${file.lineOf(at)}` })),
@@ -147,4 +147,25 @@ function equalLanes(lanes: readonly Lane[], byId: ReadonlyMap<string, Read>): Pr
     }
   }
   return problems;
+}
+
+/**
+ * Without a bind nobody knows on which host a signature will be used: it must be worth nothing on the hosts of lanes that ask for
+ * one. Defaults count as what they stand for.
+ */
+function sharedPrincipals(lanes: readonly Lane[], byId: ReadonlyMap<string, Read>): Problem[] {
+  const bound = lanes.filter(({ unbound }) => !unbound);
+  return lanes
+    .filter(({ unbound }) => unbound)
+    .flatMap((lane) => {
+      const read = byId.get(lane.id);
+      if (read === undefined) return [];
+      return lane.principals.flatMap((principal, index) => {
+        const other = bound.find(({ principals }) => principals.includes(principal));
+        if (other === undefined) return [];
+        const at = [...read.at, 'ssh', 'principals', index];
+        const message = `is a principal of lane ${other.id} too (${other.source}), whose logins must be bound`;
+        return [read.file.problem(at, message, 'give lanes with unbound: allow principals of their own')];
+      });
+    });
 }

@@ -135,14 +135,14 @@ export const sshSchema = z.strictObject({
   forwarded: z
     .union([z.literal('never'), texts], { error: 'must be never, or a list of hosts' })
     .default('never')
-    .meta({ description: 'Hosts from which a forwarded agent may use the lane. Only `never` is built.' }),
-  unbound: z
-    .enum(['deny', 'allow'])
-    .default('deny')
-    .meta({ description: 'Clients without a bind. Only `deny` is built.' }),
-  reuse: durationText
-    .default('0s')
-    .meta({ description: 'How long one certificate serves several logins. Only `0s` is built.' }),
+    .meta({ description: 'Names of the hosts from which a forwarded agent may use the lane.' }),
+  unbound: z.enum(['deny', 'allow']).default('deny').meta({
+    description:
+      'Clients without a bind, on destination sockets; needs principals that no lane with `deny` uses.',
+  }),
+  reuse: durationText.default('0s').meta({
+    description: 'How long one certificate serves further logins to the host; 30 s less than `ttl` at most.',
+  }),
   deadline: durationText.default('3s').meta({ description: 'For the whole mint; at most 60s.' }),
 });
 

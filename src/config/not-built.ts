@@ -43,29 +43,6 @@ export const NOT_BUILT_IN_CONFIG: readonly NotBuilt[] = [
   })),
 ];
 
-/** In the `ssh:` block of a lane. */
-export const NOT_BUILT_IN_LANE: readonly NotBuilt[] = [
-  {
-    path: ['unbound'],
-    asks: (value) => value === 'allow',
-    what: 'certificates for clients without a bind are not built yet',
-    hint: 'remove it: such clients get the upstream’s keys',
-  },
-  {
-    path: ['forwarded'],
-    asks: (value) =>
-      value !== undefined && value !== 'never' && !(Array.isArray(value) && value.length === 0),
-    what: 'lanes for forwarded agents are not built yet',
-    hint: 'write never: use ProxyJump (ssh -J) instead of a forwarded agent',
-  },
-  {
-    path: ['reuse'],
-    asks: (value) => value !== undefined && !/^0+(ms|s|m|h)$/.test(String(value)),
-    what: 'reusing a certificate is not built yet',
-    hint: 'write 0s: each login gets its own certificate',
-  },
-];
-
 /** What the part of `file` at `at` asks for that is not built. `data` is that part, unchecked. */
 export function findNotBuilt(file: YamlFile, list: readonly NotBuilt[], at: Path, data: unknown): Problem[] {
   return list

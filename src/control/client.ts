@@ -3,7 +3,17 @@ import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import type * as z from 'zod';
 import { errnoOf, WardenError } from '../errors.ts';
-import { CONTROL_PATHS, type Refusal, type Status, statusSchema, stopSchema, whySchema } from './messages.ts';
+import {
+  CONTROL_PATHS,
+  REFUSED,
+  type Refusal,
+  refusedSchema,
+  type Status,
+  socketSchema,
+  statusSchema,
+  stopSchema,
+  whySchema,
+} from './messages.ts';
 
 const DEADLINE_MS = 2_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -37,8 +47,7 @@ function ask(socketPath: string, method: string, path: string): Promise<RawAnswe
 }
 
 /** The JSON of an answer, or undefined where it is none. */
-function jsonOf({ status, body }: RawAnswer): unknown {
-  if (status !== 200) return undefined;
+function jsonOf({ body }: RawAnswer): unknown {
   try {
     return JSON.parse(body);
   } catch {
@@ -79,7 +88,10 @@ async function call<T>(
         },
       );
     }
-    const parsed = schema.safeParse(jsonOf(answer));
+    const body = jsonOf(answer);
+    const refused = answer.status === REFUSED ? refusedSchema.safeParse(body).data : undefined;
+    if (refused !== undefined) throw new WardenError(refused.code, refused.message, { hint: refused.hint });
+    const parsed = schema.safeParse(answer.status === 200 ? body : undefined);
     if (parsed.success) return parsed.data;
     throw new WardenError('not_running', `what answers at ${socket} is no warden agent of this version`, {
       hint: 'stop it and start it again: warden agent --stop',
@@ -101,6 +113,16 @@ export async function fetchRefusals(
 ): Promise<readonly Refusal[]> {
   const query = host === undefined ? '' : `?host=${encodeURIComponent(host)}`;
   return (await call(sockets, 'GET', `${CONTROL_PATHS.why}${query}`, whySchema)).refusals;
+}
+
+/** The path of a destination socket, for a host or a lane. Throws `not_running`, and what the daemon refuses with. */
+export async function requestSocket(
+  sockets: readonly string[],
+  wanted: Readonly<Record<'host' | 'lane' | 'login', string | undefined>>,
+): Promise<string> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(wanted)) if (value !== undefined) query.set(name, value);
+  return (await call(sockets, 'POST', `${CONTROL_PATHS.socket}?${query}`, socketSchema)).path;
 }
 
 /** Tells the daemon to stop; it answers before it does. Throws `not_running`. */

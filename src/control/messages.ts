@@ -3,9 +3,24 @@
  * both ends.
  */
 import * as z from 'zod';
+import { ERROR_CODE_NAMES } from '../errors.ts';
 
-/** What can be asked: `GET status`, `GET why?host=NAME`, `POST stop`. */
-export const CONTROL_PATHS = { status: '/v1/status', why: '/v1/why', stop: '/v1/stop' } as const;
+/** What can be asked: `GET status`, `GET why?host=NAME`, `POST socket?host=…&lane=…&login=…`, `POST stop`. */
+export const CONTROL_PATHS = {
+  status: '/v1/status',
+  why: '/v1/why',
+  socket: '/v1/socket',
+  stop: '/v1/stop',
+} as const;
+
+/** The HTTP status of an order that was understood and refused; the body says why. */
+export const REFUSED = 422;
+
+export const refusedSchema = z.object({
+  code: z.enum(ERROR_CODE_NAMES),
+  message: z.string(),
+  hint: z.string(),
+});
 
 export const refusalSchema = z.object({
   /** ISO 8601. */
@@ -21,6 +36,8 @@ export type Refusal = z.infer<typeof refusalSchema>;
 
 export const stopSchema = z.object({});
 
+export const socketSchema = z.object({ path: z.string() });
+
 export const whySchema = z.object({ refusals: z.array(refusalSchema) });
 
 export const statusSchema = z.object({
@@ -29,6 +46,7 @@ export const statusSchema = z.object({
   /** ISO 8601. */
   started: z.string(),
   socket: z.string(),
+  destination_sockets: z.array(z.string()),
   upstream: z.string().nullable(),
   config: z.string().nullable(),
   /** Why nothing is minted at all, or null. */

@@ -16,6 +16,7 @@ import { ulid } from '../system/ids.ts';
 import type { RecordInput } from '../trail/record.ts';
 import type { Trail } from '../trail/trail.ts';
 import { type Asked, type CheckedCertificate, checkCertificate } from './check.ts';
+import type { MintQueue } from './mint-queue.ts';
 
 export interface MintDependencies {
   readonly clock: Clock;
@@ -24,6 +25,7 @@ export interface MintDependencies {
   readonly credential: Credential;
   readonly pins: CaPins;
   readonly pause: Pause;
+  readonly queue: MintQueue;
   readonly mount: string;
   readonly keyId: 'none' | 'actor';
   /** Whose token it is, as OpenBao says; undefined until it was asked. */
@@ -39,6 +41,10 @@ export interface MintRequest {
   /** The proved name that chose the lane, and how it was proved. */
   readonly host: string;
   readonly source: string;
+  /** The hosts that a forwarded login came through. */
+  readonly via: readonly string[];
+  /** The client has sent no bind. */
+  readonly unbound: boolean;
   readonly caller: { readonly uid: number; readonly pid: number; readonly exe?: string };
 }
 
@@ -90,6 +96,8 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
     host: r.host,
     source: r.source,
     lane: lane.id,
+    via: r.via,
+    ...(r.unbound ? { unbound: true as const } : {}),
   };
   const bao = { mount: d.mount, role: lane.role, identity: d.identity() };
   await d.trail.append({
@@ -146,11 +154,17 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
 }
 
 /**
- * Mints one certificate within the lane's deadline. Throws WardenError: the trail's (nothing was asked, or nothing may be shown),
+ * Mints one certificate within the lane's deadline, which begins when its turn has come. Throws WardenError: `mint_busy`, the trail's (nothing was asked, or nothing may be shown),
  * OpenBao's, or the check's. A connection that broke, such as a kept-alive one that the server closed at that moment, is worth one
  * more issuance, with a record of its own.
  */
 export async function mint(d: MintDependencies, r: MintRequest): Promise<Minted> {
+  d.pause.check();
+  return d.queue.run(() => mintInTime(d, r));
+}
+
+async function mintInTime(d: MintDependencies, r: MintRequest): Promise<Minted> {
+  // OpenBao may have failed those before, while this one waited.
   d.pause.check();
   const started = performance.now();
   const left = () => r.lane.deadlineMs - (performance.now() - started);

@@ -64,6 +64,10 @@ const bodySchema = z.strictObject({
   /** The login name, where it is known. */
   target: text.optional(),
   lane: text.optional(),
+  /** The hosts that a forwarded login came through, the user's own login first. */
+  via: z.array(text).max(MAX_LIST).readonly().optional(),
+  /** The client has sent no bind: nobody knows on which host the certificate was used. */
+  unbound: z.literal(true).optional(),
   cert: z
     .strictObject({
       /** Decimal, as sshd writes it. */
@@ -149,6 +153,13 @@ function bounded(value: string | undefined, field: string, limit: number = MAX_T
   return value;
 }
 
+function viaOf(via: RecordInput['via']): RecordInput['via'] {
+  if (via === undefined || via.length === 0) return undefined;
+  if (via.length > MAX_LIST) throw tooLong('via', MAX_LIST);
+  for (const host of via) bounded(host, 'via');
+  return via;
+}
+
 function certOf(cert: NonNullable<RecordInput['cert']>): RecordInput['cert'] {
   if (cert.principals !== undefined && cert.principals.length > MAX_LIST) {
     throw tooLong('cert.principals', MAX_LIST);
@@ -194,6 +205,8 @@ export function encodeBody(input: RecordInput): string {
     source: bounded(input.source, 'source'),
     target: bounded(input.target, 'target'),
     lane: bounded(input.lane, 'lane'),
+    via: viaOf(input.via),
+    unbound: input.unbound,
     cert: cert && certOf(cert),
     bao: bao && {
       request_id: bounded(bao.request_id, 'bao.request_id'),

@@ -1,7 +1,7 @@
 /** Targets: a connection's session-binds in their order, and the guard before a minted key signs. */
 import { FrameReader } from '../../../agent/protocol/frames.ts';
 import { MESSAGE, parseSessionBind, parseSignRequest } from '../../../agent/protocol/messages.ts';
-import { Bindings, MAX_BINDINGS, plainKeyOf } from '../../../agent/session/binding.ts';
+import { type Binding, Bindings, MAX_BINDINGS, plainKeyOf } from '../../../agent/session/binding.ts';
 import { type Guarded, guardSignature } from '../../../agent/session/guard.ts';
 import { WardenError } from '../../../src/errors.ts';
 import { parseCertificate } from '../../../src/ssh/certificate.ts';
@@ -74,13 +74,15 @@ function loginData({ sessionId, user, algorithm, key, hostKey }: UserauthRequest
 }
 
 /** The identity that the genuine request `seed-login` was made for. */
-function identityOf(corpus: Corpus): Guarded {
+function identityOf(corpus: Corpus): Guarded & { readonly binding: Binding } {
   const seed = corpus.seeds('sign-request').find(({ name }) => name === 'login');
   if (seed === undefined) throw new Error('the corpus has no sign-request/seed-login');
   const request = parseSignRequest(seed.bytes);
-  const { sessionId, hostKey } = parseUserauthRequest(request.data);
+  const { sessionId, hostKey = Buffer.alloc(0) } = parseUserauthRequest(request.data);
   return {
-    binding: { sessionId, hostKey: hostKey ?? Buffer.alloc(0), forwarded: false },
+    binding: { sessionId, hostKey, forwarded: false },
+    forwarded: false,
+    isHostKey: (key) => key.equals(hostKey),
     logins: ['root', 'ops'],
     user: undefined,
     certificate: request.key,

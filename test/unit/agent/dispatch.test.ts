@@ -37,7 +37,8 @@ async function daemon(behaviour: Behaviour) {
     tell: 'none',
     login: undefined,
   });
-  const [one, other] = [new Dispatcher(services, undefined), new Dispatcher(services, undefined)];
+  const connect = () => new Dispatcher(services, undefined, { path: '/agent.sock' });
+  const [one, other] = [connect(), connect()];
   opened.push(
     () => fake.stop(),
     () => wiper.close(),

@@ -156,18 +156,18 @@ describe('lanes', () => {
     ],
     ['a pattern twice', 'logins: [ops]\nhosts:\n  - A\n  - "[a]:22"', 10, 'ssh.hosts[1]: is twice'],
     [
-      'unbound',
+      'unbound without principals of its own',
       `${GOOD}unbound: allow`,
-      9,
-      'ssh.unbound: certificates for clients without a bind are not built yet',
+      6,
+      'ssh.principals: is missing, and unbound: allow needs principals of its own',
     ],
     [
-      'forwarded',
-      `${GOOD}forwarded: [jump]`,
+      'a hop that is a pattern',
+      `${GOOD}forwarded: [jump, "*.example.com"]`,
       9,
-      'ssh.forwarded: lanes for forwarded agents are not built yet',
+      'ssh.forwarded[1]: is not the name of one host',
     ],
-    ['reuse', `${GOOD}reuse: 10s`, 9, 'ssh.reuse: reusing a certificate is not built yet'],
+    ['a reuse as long as the ttl', `${GOOD}reuse: 2m`, 9, 'ssh.reuse: leaves the last login less than 30 s'],
   ])('refuses: %s', (_name, ssh, line, message) => {
     const home = ready();
     home.lanes(`entries:\n${entry('one', ssh)}`);
@@ -175,6 +175,27 @@ describe('lanes', () => {
     expect(home.lines()[0]).toContain(`catalog/lanes.yaml:${line}: entries[0].${message}`);
     expect(home.problems()[0]?.hint).not.toBe('');
     expect(home.error().exit).toBe(78);
+  });
+
+  it('takes hops by name, a reuse and an unbound lane', () => {
+    const home = ready();
+    const more =
+      'forwarded: [Jump, "[b]:2222", "[c]:22"]\nreuse: 90s\nunbound: allow\nprincipals: [adm-read]';
+    home.lanes(`entries:\n${entry('one', `${GOOD}${more}`)}`);
+    expect(home.load().lanes).toMatchObject([
+      { forwarded: ['jump', '[b]:2222', 'c'], reuseMs: 90_000, unbound: true, principals: ['adm-read'] },
+    ]);
+  });
+
+  it('refuses unbound lanes whose principals open hosts of bound ones', () => {
+    const home = ready();
+    const unbound = entry('two', 'hosts: [b]\nlogins: [ops]\nunbound: allow\nprincipals: [adm-read]');
+    home.lanes(`entries:\n${entry('one', GOOD)}${unbound}`);
+    expect(home.lines()).toEqual([
+      expect.stringContaining('entries[1].ssh.principals[0]: is a principal of lane one too'),
+    ]);
+    home.lanes(`entries:\n${entry('one', `${GOOD}principals: [adm-full]`)}${unbound}`);
+    expect(home.load().lanes).toHaveLength(2);
   });
 
   it('refuses self when nobody is', () => {

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Lane } from '../../../src/catalog/lane.ts';
 import { type ErrorCode, WardenError } from '../../../src/errors.ts';
 import { type MintDependencies, mint } from '../../../src/issuance/mint.ts';
+import { MintQueue } from '../../../src/issuance/mint-queue.ts';
 import { keyLine, writeCertificate } from '../../../src/lab/certificate-writer.ts';
 import { ed25519PublicBlob, fingerprint } from '../../../src/ssh/public-key.ts';
 import type { RecordInput } from '../../../src/trail/record.ts';
@@ -107,6 +108,7 @@ const dependencies: MintDependencies = {
     reason: () => undefined,
     close: () => undefined,
   },
+  queue: new MintQueue(),
   mount: 'ssh',
   keyId: 'none',
   identity: () => 'token (entity e)',
@@ -115,7 +117,8 @@ const dependencies: MintDependencies = {
 
 function run(overrides: Partial<MintDependencies> = {}, of = lane) {
   const caller = { uid: 1, pid: 2 };
-  return mint({ ...dependencies, ...overrides }, { lane: of, publicKey, host: 'h', source: 's', caller });
+  const request = { lane: of, publicKey, host: 'h', source: 's', via: [], unbound: false, caller };
+  return mint({ ...dependencies, ...overrides }, request);
 }
 
 const ONCE = ['intent', 'pins', 'token', 'sign', 'result'];
@@ -123,7 +126,7 @@ const ONCE = ['intent', 'pins', 'token', 'sign', 'result'];
 describe('a mint', () => {
   test('writes the intent, asks, writes the result, and only then gives the certificate', async () => {
     const { certificate: made, corr } = await run();
-    expect(steps).toEqual(['pause?', ...ONCE]);
+    expect(steps).toEqual(['pause?', 'pause?', ...ONCE]);
     expect(made.serial).toBe(2n ** 60n + 1n);
     expect(records).toMatchObject([
       {
@@ -169,7 +172,7 @@ describe('a mint', () => {
   test('without a durable intent asks nobody; without a durable result gives nothing', async () => {
     failures = { intent: ['trail_unwritable'] };
     await expect(run()).rejects.toMatchObject({ code: 'trail_unwritable' });
-    expect(steps).toEqual(['pause?', 'intent', 'failed trail_unwritable']);
+    expect(steps).toEqual(['pause?', 'pause?', 'intent', 'failed trail_unwritable']);
     failures = { result: ['trail_unwritable'] };
     await expect(run()).rejects.toMatchObject({ code: 'trail_unwritable' });
   });
@@ -186,7 +189,7 @@ describe('a mint', () => {
     async (at, code, done, outcome) => {
       failures = { [at]: [code] };
       await expect(run()).rejects.toMatchObject({ code });
-      expect(steps).toEqual(['pause?', ...done, `failed ${code}`]);
+      expect(steps).toEqual(['pause?', 'pause?', ...done, `failed ${code}`]);
       expect(records.at(-1)).toMatchObject({ phase: 'result', outcome, error_code: code });
       expect(records.at(-1)?.message).toBe(`${at} failed`);
     },
@@ -195,12 +198,12 @@ describe('a mint', () => {
   test('whose connection broke is repeated once, as an issuance of its own', async () => {
     failures = { sign: ['bao_disconnected'] };
     const { corr } = await run();
-    expect(steps).toEqual(['pause?', ...ONCE, ...ONCE]);
+    expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE]);
     expect(records.map(({ corr: each }) => each === corr)).toEqual([false, false, true, true]);
     steps = [];
     failures = { sign: ['bao_disconnected', 'bao_disconnected'] };
     await expect(run()).rejects.toMatchObject({ code: 'bao_disconnected' });
-    expect(steps).toEqual(['pause?', ...ONCE, ...ONCE, 'failed bao_disconnected']);
+    expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE, 'failed bao_disconnected']);
   });
 
   test('whose certificate is refused keeps the request id, by which OpenBao’s audit log is found', async () => {

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, linkSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { checkFlags, checkPeer, checkUser, checkWords } from '../../../../agent/session/direct.ts';
+import { checkPeer, checkUser, checkWords } from '../../../../agent/session/direct.ts';
 import { Register } from '../../../../agent/session/register.ts';
 import type { Destination, ToldName } from '../../../../src/destination/destination.ts';
 import { systemClock } from '../../../../src/system/clock.ts';
@@ -15,16 +15,6 @@ afterAll(() => directory.remove());
 
 const binding = { hostKey: Buffer.from('key'), sessionId: Buffer.from('one'), forwarded: false };
 const second = { ...binding, sessionId: Buffer.from('two') };
-
-describe('the flag', () => {
-  test('a bind that says that it is forwarded, wherever it stands', () => {
-    const hop = { ...second, forwarded: true };
-    expect(codeOf(() => checkFlags([binding]))).toBe('accepted');
-    for (const bindings of [[hop], [hop, binding], [binding, hop]]) {
-      expect(codeOf(() => checkFlags(bindings))).toBe('forwarded');
-    }
-  });
-});
 
 test('the user: only our own ssh configuration can be followed', () => {
   const uid = process.getuid?.() ?? 0;

@@ -28,6 +28,8 @@ beforeAll(async () => {
   otherCertificate = second;
   identity = {
     binding: { hostKey, sessionId, forwarded: false },
+    forwarded: false,
+    isHostKey: (key) => key.equals(hostKey),
     logins: ['ops', 'root'],
     user: undefined,
     publicKey: Buffer.from(key.publicKey.split(' ')[1] ?? '', 'base64'),

@@ -1,0 +1,113 @@
+/**
+ * A login of the caller's own: who is asking, where does it go, and do the caller's words say so (promise 1)? With
+ * `agent.direct_peers: any` the bind's flag alone decides, and the words are guesses for names only.
+ */
+import { type UserInfo, userInfo } from 'node:os';
+import { chooseLane, matchLane } from '../../src/catalog/choose.ts';
+import type { Lane } from '../../src/catalog/lane.ts';
+import { callerWords, typedWords } from '../../src/destination/caller-words.ts';
+import type { CallerWords, Destination } from '../../src/destination/destination.ts';
+import { WardenError } from '../../src/errors.ts';
+import { type PeerCredentials, type ProcessInfo, processInfo } from '../../src/system/peer.ts';
+import type { Attempt, Caller } from './attempt.ts';
+import type { Binding } from './binding.ts';
+import { checkPeer, checkUser, checkWords } from './direct.ts';
+import type { Found, LoginDependencies } from './login.ts';
+import { checkAgent } from './own-agent.ts';
+import { checkKnown, destinationOf } from './resolve.ts';
+import { checkScope, narrowed } from './socket-scope.ts';
+
+/** Asked once: the password database may be a directory service, and the answer never changes. */
+let account: UserInfo<string> | undefined;
+
+/** The peer's own words. Throws `limit_exceeded` where its ssh configuration can't be followed. */
+async function wordsOf(process: ProcessInfo): Promise<CallerWords> {
+  // ssh takes its home from the password database, not from $HOME.
+  account ??= userInfo();
+  const { homedir, username } = account;
+  return callerWords(process.argv, { cwd: process.cwd, home: homedir, localUser: username });
+}
+
+/**
+ * The destination with the names that the caller may have said for `lane`. A proof that only another lane accepts says nothing here.
+ * And a CA may lend the name of a host of its own to anybody's key: a name that only a certificate proves must be one that the lane
+ * itself covers.
+ */
+function nameableFor(destination: Destination, lane: Lane): Destination {
+  const names = destination.names.filter((proof) => {
+    if (proof.lane !== undefined && proof.lane !== lane.id) return false;
+    return proof.how !== 'host_certificate' || matchLane([lane], proof.name).kind === 'lane';
+  });
+  return { ...destination, names };
+}
+
+/** The process behind a peer, or the error where it can't be looked at. */
+export function processUnknown(peer: PeerCredentials): WardenError {
+  return new WardenError('no_peer', `process ${peer.pid}, which asks, can't be looked at`, {
+    hint: 'in a container that hides /proc of others: agent.direct_peers: any (weaker)',
+  });
+}
+
+/** Looks at who asks and fills in its process and words. Throws `no_peer`, `not_direct`, `limit_exceeded`. */
+async function lookAtCaller(
+  d: LoginDependencies,
+  binding: Binding,
+  peer: PeerCredentials,
+  socket: string,
+  attempt: Attempt,
+): Promise<void> {
+  const judged = d.agent.directPeers === 'ssh';
+  const process = processInfo(peer.pid);
+  attempt.process = process;
+  if (process === undefined) {
+    if (!judged) return;
+    throw processUnknown(peer);
+  }
+  if (judged) {
+    checkPeer(process, binding, d.agent.sshPrograms, d.register);
+    checkUser(peer);
+  }
+  attempt.words = typedWords(process.argv);
+  try {
+    attempt.words = await wordsOf(process);
+  } catch (thrown) {
+    if (judged) throw thrown;
+  }
+  if (judged) await checkAgent(process, attempt.words, socket);
+}
+
+/** Finds where the direct login of `binding` goes and chooses its lane. Throws why there is none. */
+export async function findDirect(
+  d: LoginDependencies,
+  binding: Binding,
+  { scope }: Pick<Caller, 'scope'>,
+  peer: PeerCredentials,
+  attempt: Attempt,
+): Promise<Found> {
+  await lookAtCaller(d, binding, peer, scope.path, attempt);
+  const judged = d.agent.directPeers === 'ssh';
+  const knownHosts = await d.knownHosts.look();
+  const destination = destinationOf(d, binding.hostKey, attempt.words.candidates, knownHosts);
+  attempt.destination = destination;
+  checkKnown(destination, d.lanes);
+  const words = judged ? checkWords(attempt.words, destination, knownHosts) : attempt.words.candidates;
+  const { fingerprint, names } = destination;
+  const choice = chooseLane({ lanes: d.lanes, names, fingerprint, words });
+  // Also without a lane: what comes through this login later came from that host.
+  d.register.noteOwn(binding.sessionId);
+  if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
+  const { lane, name } = choice;
+  attempt.lane = lane;
+  if (judged) checkWords(attempt.words, nameableFor(destination, lane), knownHosts);
+  checkScope(scope, destination, lane);
+  return {
+    lane: narrowed(lane, scope),
+    host: name.name,
+    source: `${name.how} ${name.source}`,
+    binding,
+    via: [],
+    user: judged ? attempt.words.user : undefined,
+    holder: undefined,
+    isHostKey: (hostKey) => hostKey.equals(binding.hostKey),
+  };
+}

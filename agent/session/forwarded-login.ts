@@ -1,0 +1,90 @@
+/**
+ * A login that came through other hosts (`ssh -A bastion`, there `ssh target`): the binds are (bastion, forwarded) … (target), and each
+ * proves its host (OpenSSH's PROTOCOL.agent section 1, "agent restriction"). It gets a certificate only where the lane names every hop
+ * in `forwarded`. The first hop has to be a login of the user's own that this agent has seen being made: anybody can say that his own
+ * bind is forwarded, and any host's signature over a session can be had by connecting to it, but not one over a session of the user's.
+ * With `direct_peers: any` the binds alone decide.
+ *
+ * Who holds a hop may use the lane as the user can, as long as the user is logged in there; that is what the lane says. The caller's
+ * words are the hop's and prove nothing: the target's names come from known_hosts, `host_keys`, `host_ca` alone.
+ */
+import { chooseLane } from '../../src/catalog/choose.ts';
+import type { Lane } from '../../src/catalog/lane.ts';
+import type { Destination } from '../../src/destination/destination.ts';
+import { WardenError } from '../../src/errors.ts';
+import { type PeerCredentials, processInfo } from '../../src/system/peer.ts';
+import type { Attempt, Caller } from './attempt.ts';
+import type { Binding } from './binding.ts';
+import { checkProgram, checkUser } from './direct.ts';
+import { processUnknown } from './direct-login.ts';
+import type { Found, LoginDependencies } from './login.ts';
+import { checkKnown, destinationOf } from './resolve.ts';
+import { checkScope, narrowed } from './socket-scope.ts';
+
+function forwarded(why: string, hint: string): WardenError {
+  return new WardenError('forwarded', `the login comes through a forwarded agent${why}`, { hint });
+}
+
+const FROM_HERE = 'log in from your own machine (ssh -J), or have the host covered by an agent of its own';
+
+/** The forwarding ssh: the user's, with the first hop as its own login. Throws `no_peer`, `not_direct`, `forwarded`. */
+function checkForwarder(d: LoginDependencies, first: Binding, peer: PeerCredentials, attempt: Attempt): void {
+  const process = processInfo(peer.pid);
+  attempt.process = process;
+  if (d.agent.directPeers === 'any') return;
+  if (process === undefined) throw processUnknown(peer);
+  checkProgram(process, d.agent.sshPrograms);
+  checkUser(peer);
+  if (!d.register.isOwn(first.sessionId))
+    throw forwarded(', and its first hop is no login of yours that this agent has seen', FROM_HERE);
+}
+
+/** The hop's name among those that the lane allows; proofs that only another lane accepts do not count. Throws `forwarded`. */
+function hopName(hop: Destination, lane: Lane): string {
+  const proved = hop.names.filter((proof) => proof.lane === undefined || proof.lane === lane.id);
+  const found = hop.revoked ? undefined : proved.find(({ name }) => lane.forwarded.includes(name));
+  if (found !== undefined) return found.name;
+  const called = hop.revoked ? 'a revoked host key' : (proved[0]?.name ?? hop.fingerprint);
+  throw forwarded(
+    ` by ${called}, which the lane ${lane.id} does not allow`,
+    lane.forwarded.length === 0
+      ? `${FROM_HERE}; a lane may allow hops by name: forwarded`
+      : `the lane allows: ${lane.forwarded.join(', ')}`,
+  );
+}
+
+/** Finds where a forwarded login goes, and its lane. Throws why there is none. */
+export async function findForwarded(
+  d: LoginDependencies,
+  { bindings, scope }: Pick<Caller, 'bindings' | 'scope'>,
+  peer: PeerCredentials,
+  attempt: Attempt,
+): Promise<Found> {
+  const hops = bindings.filter((binding) => binding.forwarded);
+  const [first] = hops;
+  const binding = bindings.at(-1);
+  if (first === undefined || binding === undefined || binding.forwarded)
+    throw forwarded(', and the far side has not said where it goes', FROM_HERE);
+  checkForwarder(d, first, peer, attempt);
+  const knownHosts = await d.knownHosts.look();
+  const destination = destinationOf(d, binding.hostKey, [], knownHosts);
+  attempt.destination = destination;
+  checkKnown(destination, d.lanes);
+  const { fingerprint, names } = destination;
+  const choice = chooseLane({ lanes: d.lanes, names, fingerprint, words: [] });
+  if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
+  const { lane, name } = choice;
+  attempt.lane = lane;
+  const via = hops.map((hop) => hopName(destinationOf(d, hop.hostKey, lane.forwarded, knownHosts), lane));
+  checkScope(scope, destination, lane);
+  return {
+    lane: narrowed(lane, scope),
+    host: name.name,
+    source: `${name.how} ${name.source}`,
+    binding,
+    via,
+    user: undefined,
+    holder: undefined,
+    isHostKey: (hostKey) => hostKey.equals(binding.hostKey),
+  };
+}
