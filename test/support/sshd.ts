@@ -49,6 +49,8 @@ export interface Sshd {
   readonly hostCa: KeyFile | undefined;
   /** known_hosts lines for every host key under `names`, which get the port: `[name]:port`. Default: 127.0.0.1. */
   knownHosts(...names: readonly string[]): string[];
+  /** Public key lines for TrustedUserCAKeys from now on: sshd reads them at each login. */
+  trustUserCas(lines: readonly string[]): void;
   log(): string;
   logins(): Login[];
   /** Waits until the log holds `count` logins: sshd may write the line after the client has gone on. */
@@ -221,6 +223,9 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       knownHosts: (...names) => {
         const stored = (names.length === 0 ? ['127.0.0.1'] : names).map((name) => hostName(name, port));
         return hostKeys.map((key) => knownHostsLine(stored, key.publicKey));
+      },
+      trustUserCas: (lines) => {
+        directory.write('user_cas', lines.map((line) => `${line}\n`).join(''), 0o644);
       },
       log,
       logins,

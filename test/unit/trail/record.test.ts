@@ -33,6 +33,8 @@ const anyInput: fc.Arbitrary<RecordInput> = fc.record({
   source: option(name),
   target: option(name),
   lane: option(name),
+  via: option(fc.array(name, { minLength: 1, maxLength: 5 })),
+  unbound: option(fc.constant(true as const)),
   cert: option(
     fc.record({
       serial: option(fc.bigInt(0n, 2n ** 64n - 1n).map(String)),
