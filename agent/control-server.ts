@@ -1,10 +1,11 @@
 /**
  * The control socket: HTTP and JSON beside the agent's socket, for the CLI of the same user. It is never forwarded, so it may say
- * what the agent protocol must not: status, the last refusals; and it takes orders: to stop, to open a destination socket.
+ * what the agent protocol must not: status, the last refusals; and it takes orders: to read the configuration again, to open a
+ * destination socket, to stop.
  */
 import { unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { CONTROL_PATHS, REFUSED, type Refusal, type Status } from '../src/control/messages.ts';
+import { CONTROL_PATHS, REFUSED, type Refusal, type Reload, type Status } from '../src/control/messages.ts';
 import { asWardenError } from '../src/errors.ts';
 import { peerCredentials } from '../src/system/peer.ts';
 import type { SocketRequest } from './destination-sockets.ts';
@@ -16,6 +17,7 @@ export interface ControlHandlers {
   why(host: string | undefined): readonly Refusal[];
   /** The path of a destination socket. Rejects with a WardenError where there can be none. */
   socket(request: SocketRequest): Promise<string>;
+  reload(): Reload;
   /** Called after the answer has been sent. */
   stop(): void;
 }
@@ -33,10 +35,10 @@ function send(response: ServerResponse, status: number, body: unknown): void {
   response.end(text);
 }
 
-/** Sends what comes of an order that can be refused. */
-function sendOutcome(response: ServerResponse, outcome: Promise<unknown>): void {
+/** Sends the path that comes of an order, or why it was refused. */
+function sendOutcome(response: ServerResponse, outcome: Promise<string>): void {
   outcome.then(
-    (body) => send(response, 200, body),
+    (path) => send(response, 200, { path }),
     (thrown: unknown) => {
       const { code, message, hint } = asWardenError(thrown);
       send(response, REFUSED, { code, message, hint });
@@ -50,14 +52,11 @@ function answer(request: IncomingMessage, response: ServerResponse, handlers: Co
   if (call === `GET ${CONTROL_PATHS.status}`) send(response, 200, handlers.status());
   else if (call === `GET ${CONTROL_PATHS.why}`)
     send(response, 200, { refusals: handlers.why(url.searchParams.get('host') ?? undefined) });
+  else if (call === `POST ${CONTROL_PATHS.reload}`) send(response, 200, handlers.reload());
   else if (call === `POST ${CONTROL_PATHS.socket}`) {
-    const [host, lane, login] = ['host', 'lane', 'login'].map(
-      (name) => url.searchParams.get(name) ?? undefined,
-    );
-    sendOutcome(
-      response,
-      handlers.socket({ host, lane, login }).then((path) => ({ path })),
-    );
+    const parameter = (name: string) => url.searchParams.get(name) ?? undefined;
+    const wanted = { host: parameter('host'), lane: parameter('lane'), login: parameter('login') };
+    sendOutcome(response, handlers.socket(wanted));
   } else if (call === `POST ${CONTROL_PATHS.stop}`) {
     response.once('finish', () => handlers.stop());
     send(response, 200, {});

@@ -46,6 +46,8 @@ export class DestinationSockets {
   readonly #serve: (scope: SocketScope) => Serve;
   readonly #log: Log;
   readonly #open = new Map<string, Listening>();
+  /** One at a time: two that open the same path would take each other for another agent. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** `agentSocket` is the path of the agent's own; `serve` is given each connection with what its socket is for. */
   constructor(agentSocket: string, serve: (scope: SocketScope) => Serve, log: Log) {
@@ -103,7 +105,13 @@ export class DestinationSockets {
    * The path of a destination socket, which is opened where it is not yet, together with those of the lane's login names. Throws `usage`,
    * `no_lane`, `ambiguous_host_key`, `wrong_socket`, `socket_path`, `limit_exceeded`.
    */
-  async open({ host: typed, lane: id, login }: SocketRequest, lanes: readonly Lane[]): Promise<string> {
+  open(request: SocketRequest, lanes: readonly Lane[]): Promise<string> {
+    const opened = this.#turn.then(() => this.#openNow(request, lanes));
+    this.#turn = opened.catch(() => undefined);
+    return opened;
+  }
+
+  async #openNow({ host: typed, lane: id, login }: SocketRequest, lanes: readonly Lane[]): Promise<string> {
     if ((typed === undefined) === (id === undefined)) throw usage('one host or one lane has a socket');
     const host = typed === undefined ? undefined : exactHost(typed);
     const of = host === undefined ? { lane: id ?? '' } : { host };

@@ -169,9 +169,15 @@ export async function listenAt(path: string, serve: Serve): Promise<Listening> {
   };
 }
 
+function pidFile(config: string | undefined): string {
+  return `${process.pid}\n${config ?? ''}\n`;
+}
+
 export interface Listener {
   readonly path: string;
   readonly connections: () => number;
+  /** Says which configuration is served now, for those who look for its daemon: a hint, so it throws nothing. */
+  announce(config: string | undefined): void;
   /** Stops listening, removes the socket, waits for `drained`, gives the directory free and ends what is connected. */
   close(drained: () => Promise<void>): Promise<void>;
 }
@@ -192,7 +198,7 @@ export async function openListener(
   try {
     listening = await listenAt(path, serve);
     // Only now: whoever finds a pid in it may connect.
-    if (lock !== undefined) writeSync(lock, `${process.pid}\n${config ?? ''}\n`);
+    if (lock !== undefined) writeSync(lock, pidFile(config));
   } catch (error) {
     if (lock !== undefined) closeSync(lock);
     throw error;
@@ -200,6 +206,15 @@ export async function openListener(
   return {
     path,
     connections: listening.connections,
+    announce(serving) {
+      if (lock === undefined || servedConfig(path) === (serving ?? '')) return;
+      try {
+        ftruncateSync(lock, 0);
+        writeSync(lock, pidFile(serving));
+      } catch {
+        // Found by its path all the same.
+      }
+    },
     async close(drained) {
       const closed = listening.close();
       await drained();

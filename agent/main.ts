@@ -1,11 +1,13 @@
 /**
- * The daemon's program: `warden agent`. Reads flags, environment and configuration once, starts the daemon, ends it on a signal.
+ * The daemon's program: `warden agent`. Reads flags, environment and configuration, starts the daemon, reads the configuration again on SIGHUP,
+ * ends on other signals.
  * `--detached` and `--session-of` are the launcher's: see scripts/warden.
  */
 import { rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Config } from '../src/config/config.ts';
 import { type LoadInput, loadConfig } from '../src/config/load.ts';
 import { shippedCatalog } from '../src/config/package-paths.ts';
 import { type PathInput, runtimePaths } from '../src/config/runtime-paths.ts';
@@ -14,6 +16,7 @@ import { postSocket } from '../src/control/signposts.ts';
 import { asWardenError, EXIT, WardenError } from '../src/errors.ts';
 import { systemClock } from '../src/system/clock.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
+import { hasTerminal } from '../src/system/terminal.ts';
 import { checkConfiguration, errorLines } from './check.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
 import { armDeadman } from './deadman.ts';
@@ -72,6 +75,24 @@ function readConfig(
   }
 }
 
+/**
+ * What reads the configuration again. Relative paths of flags and environment begin where the daemon was started, which it has left
+ * (detach.ts); nothing else of it has any.
+ */
+function rereader(input: LoadInput, detached: boolean): () => Config {
+  const startedIn = detached ? process.cwd() : undefined;
+  return () => {
+    if (startedIn === undefined) return loadConfig(input);
+    const now = process.cwd();
+    process.chdir(startedIn);
+    try {
+      return loadConfig(input);
+    } finally {
+      process.chdir(now);
+    }
+  };
+}
+
 /** Never throws: whatever happens while stopping, the process ends. */
 async function stop(daemon: Daemon, ofSession: boolean): Promise<never> {
   setTimeout(() => process.exit(EXIT.unavailable), STOP_DEADLINE_MS).unref();
@@ -86,6 +107,7 @@ async function serve(
   options: DaemonOptions,
   input: PathInput,
   sessionOf: number | undefined,
+  onTerminal: boolean,
 ): Promise<Daemon> {
   process.title = 'warden-agent';
   process.umask(0o077);
@@ -99,6 +121,11 @@ async function serve(
   };
   // Without a handler, SIGUSR1 opens Node's inspector, and with it all memory.
   process.on('SIGUSR1', () => daemon?.dropKeys());
+  process.on('SIGHUP', () => {
+    // The terminal has gone, and its daemon goes with it. Any other SIGHUP is meant.
+    if (onTerminal && !hasTerminal()) onStop();
+    else if (!stopping) daemon?.reload();
+  });
   process.on('SIGTERM', onStop);
   process.on('SIGINT', onStop);
   armDeadman();
@@ -141,14 +168,23 @@ async function run(): Promise<void> {
     process.stdout.write(`socket ${socket}\n`);
     return;
   }
-  if (background) process.on('SIGHUP', () => undefined);
-  const log = createLog(background ? logFile(config) : undefined);
-  const options = { socket: flags.sessionSocket ?? socket, upstream, config, env: process.env, log };
+  let file = background ? logFile(config) : undefined;
+  const { log, writeTo } = createLog(file);
+  const read = rereader(input, background);
+  const readAgain = () => {
+    const next = read();
+    file ??= background ? logFile(next) : undefined;
+    // Who rotates it has moved it away.
+    if (file !== undefined) writeTo(file);
+    return next;
+  };
+  const options = { socket: flags.sessionSocket ?? socket, upstream, config, readConfig: readAgain, log };
   try {
     const daemon = await serve(
-      { ...options, clock: systemClock, onStop: () => undefined },
+      { ...options, env: process.env, clock: systemClock, onStop: () => undefined },
       input,
       flags.sessionOf,
+      !background && hasTerminal(),
     );
     if (background) detach(`socket ${daemon.socket}`);
   } catch (thrown) {

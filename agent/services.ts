@@ -72,7 +72,7 @@ export interface ServicesOptions {
   readonly refusals: Refusals;
   readonly wiper: Wiper;
   readonly tell: 'terminal' | 'none';
-  /** Undefined: a pure relay, with no trail and nothing to refuse. */
+  /** Undefined: a pure relay, with no trail and nothing to refuse. Looked at anew each time, as `tell` is: a reload changes them. */
   readonly login: LoginDependencies | undefined;
 }
 
@@ -109,15 +109,15 @@ function worthTelling(error: WardenError, attempt: Attempt, lanes: readonly Lane
 }
 
 export function createServices(options: ServicesOptions): Services {
-  const { clock, log, login, refusals, wiper } = options;
+  const { clock, log, refusals, wiper } = options;
   const budget = new MintBudget(clock);
   const upstream = new UpstreamState(options.upstreamPath);
   const pending = new Set<Promise<void>>();
 
   /** Appends to the trail without making anybody wait; a failure is the log's. */
   const record = (input: RecordInput) => {
-    if (login === undefined) return;
-    const appended = login.issuance.trail.append(input).then(
+    if (options.login === undefined) return;
+    const appended = options.login.issuance.trail.append(input).then(
       () => undefined,
       (thrown: unknown) => log.error({ code: asWardenError(thrown).code }, asWardenError(thrown).message),
     );
@@ -157,46 +157,45 @@ export function createServices(options: ServicesOptions): Services {
     },
   };
 
-  const logins: Logins | undefined =
-    login === undefined
-      ? undefined
-      : {
-          async mint(caller, attempt) {
-            const { bindings, peer } = caller;
-            if (upstream.locked) refuseWhileLocked(caller, attempt);
-            const holder = holderFor(caller);
-            const left = holder === undefined ? undefined : held.adopt(holder);
-            if (left !== undefined) return left;
-            const isLogin = bindings.length > 0 || isDestinationSocket(caller.scope);
-            const spender = { uid: peer?.uid ?? -1, forwarded: isForwarded(bindings) };
-            if (isLogin && peer !== undefined && budget.isSpent(spender)) {
-              attempt.process = processInfo(peer.pid);
-              throw budget.refusal(spender);
-            }
-            minting += 1;
-            const identity = await certificateFor(login, caller, attempt).finally(() => {
-              minting -= 1;
-            });
-            if (identity.purpose.holder !== undefined) held.hold(identity.purpose.holder, identity);
-            counters.minted += 1;
-            live.add(identity, peer);
-            log.info(
-              {
-                lane: identity.lane.id,
-                host: identity.host,
-                serial: identity.minted.certificate.serial.toString(),
-                corr: identity.minted.corr,
-              },
-              'minted',
-            );
-            return identity;
-          },
-        };
+  const loginsBy = (login: LoginDependencies): Logins => ({
+    async mint(caller, attempt) {
+      const { bindings, peer } = caller;
+      if (upstream.locked) refuseWhileLocked(caller, attempt);
+      const holder = holderFor(caller);
+      const left = holder === undefined ? undefined : held.adopt(holder);
+      if (left !== undefined) return left;
+      const isLogin = bindings.length > 0 || isDestinationSocket(caller.scope);
+      const spender = { uid: peer?.uid ?? -1, forwarded: isForwarded(bindings) };
+      if (isLogin && peer !== undefined && budget.isSpent(spender)) {
+        attempt.process = processInfo(peer.pid);
+        throw budget.refusal(spender);
+      }
+      minting += 1;
+      const identity = await certificateFor(login, caller, attempt).finally(() => {
+        minting -= 1;
+      });
+      if (identity.purpose.holder !== undefined) held.hold(identity.purpose.holder, identity);
+      counters.minted += 1;
+      live.add(identity, peer);
+      log.info(
+        {
+          lane: identity.lane.id,
+          host: identity.host,
+          serial: identity.minted.certificate.serial.toString(),
+          corr: identity.minted.corr,
+        },
+        'minted',
+      );
+      return identity;
+    },
+  });
 
   return {
     log,
     upstream,
-    logins,
+    get logins() {
+      return options.login === undefined ? undefined : loginsBy(options.login);
+    },
     counters,
     loginRefused(error, attempt, peer, alone) {
       counters.refused += 1;
@@ -227,7 +226,7 @@ export function createServices(options: ServicesOptions): Services {
         message: error.message,
       });
       if (options.tell === 'none' || peer === undefined || peer.uid !== process.getuid?.()) return;
-      if (!worthTelling(error, attempt, login?.lanes ?? [])) return;
+      if (!worthTelling(error, attempt, options.login?.lanes ?? [])) return;
       const hint = error.hint === '' ? 'warden why' : error.hint;
       tellProcess(
         peer.pid,
@@ -236,7 +235,7 @@ export function createServices(options: ServicesOptions): Services {
       );
     },
     noteSession(peer, sessionId) {
-      if (peer !== undefined) login?.register.noteSession(peer.pid, sessionId);
+      if (peer !== undefined) options.login?.register.noteSession(peer.pid, sessionId);
     },
     requestRefused(error, peer) {
       counters.refused += 1;
@@ -292,7 +291,7 @@ export function createServices(options: ServicesOptions): Services {
     },
     dropAll() {
       const dropped = live.dropAll();
-      login?.shared.dropAll();
+      options.login?.shared.dropAll();
       for (const { identity, caller } of dropped) unused(identity, caller, 'all keys were told to go');
       return dropped.length;
     },

@@ -126,6 +126,12 @@ export class SharedIdentities {
     return shared;
   }
 
+  /** Gives no more shares of what there is: the lanes have changed. Shares that are out stay. */
+  closeAll(): void {
+    for (const shared of this.#shared.values()) shared.close();
+    this.#shared.clear();
+  }
+
   /** Drops every shared key; shares of it are dead with it. */
   dropAll(): void {
     for (const shared of this.#shared.values()) shared.drop();

@@ -1,10 +1,12 @@
-/** `warden agent`: the launcher starts the daemon itself; here are its help, `--stop` and `socket`. */
+/** `warden agent`: the launcher starts the daemon itself; here are its help, `--reload` and `--stop`. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { controlSockets, fetchStatus, requestSocket, requestStop } from '../control/client.ts';
+import { controlSockets, fetchStatus, requestReload, requestStop } from '../control/client.ts';
 import { servedConfig } from '../control/signposts.ts';
-import { WardenError } from '../errors.ts';
+import { EXIT, WardenError } from '../errors.ts';
+import { sanitizeLine } from '../system/sanitize.ts';
+import { socketCommand } from './agent-socket.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
 
@@ -35,62 +37,42 @@ async function stopAgent(flags: CommonFlags): Promise<void> {
   }
 }
 
-interface SocketFlags extends CommonFlags {
-  readonly lane?: string;
-  readonly login?: string;
-  readonly json?: boolean;
-}
-
-function socketCommand(): Command {
-  return new Command('socket')
-    .description('print the path of a destination socket, for clients that send no session-bind')
-    .argument('[host]', 'the host that the socket is for; with a port: [host]:port')
-    .option('--lane <id>', 'for all hosts of a lane, in place of a host')
-    .option('--login <name>', 'for logins under this name only, with principals to match')
-    .option('--config <file>', 'the configuration: warden.yaml')
-    .option('--json', 'for a program')
-    .addHelpText(
-      'after',
-      `
-Without a session-bind nothing proves where a login goes: such a client gets a certificate only where the lane says
-unbound: allow. OpenSSH needs no such socket; with one per login name (IdentityAgent DIR/%r.sock) its certificates carry
-that name alone as principal.
-
-Examples:
-  $ SSH_AUTH_SOCK=$(warden agent socket web1) plink ops@web1
-  $ warden agent socket --lane legacy --login deploy`,
-    )
-    .action(
-      action(async (host: string | undefined, flags: SocketFlags) => {
-        const { lane, login } = flags;
-        const path = await requestSocket(daemonSockets(flags), { host, lane, login });
-        if (flags.json === true) printJson({ path });
-        else print(path);
-      }),
-    );
+/** Prints what changed, or why nothing did. */
+async function reloadAgent(flags: CommonFlags, json: boolean): Promise<void> {
+  const answer = await requestReload(daemonSockets(flags));
+  const { changes, needs_restart, problems } = answer;
+  if (problems.length > 0) process.exitCode = EXIT.config;
+  if (json) return printJson(answer);
+  for (const problem of problems) process.stderr.write(`${problem}\n`);
+  if (problems.length > 0) process.stderr.write('warden: the former configuration stays\n');
+  else print(changes.length > 0 ? changes.map(sanitizeLine).join('\n') : 'nothing has changed');
+  for (const key of needs_restart) print(`${key} needs a restart`);
 }
 
 export function agentCommand(): Command {
   return new Command('agent')
-    .description('run the agent in the foreground (or: --background, --stop, --check)')
-    .enablePositionalOptions()
+    .description('run the agent in the foreground (or: --background, --reload, --stop, --check)')
     .addCommand(socketCommand())
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--socket <path>', 'where to listen')
     .option('--upstream <path>', 'the agent behind this one, or none')
     .option('--background', 'run in the background and print what ssh needs, as ssh-agent does')
+    .option('--reload', 'have the running agent read its configuration again, as SIGHUP does')
     .option('--stop', 'stop the running agent')
     .option('--check', 'check the configuration and do nothing else')
+    .option('--json', 'with --reload: for a program')
     .addHelpText(
       'after',
       `
 Examples:
   $ eval "$(warden agent --background)"     twice is harmless
+  $ warden agent --reload                   what changed; or exit 78, and the former configuration stays
   $ warden agent --stop
   $ warden agent --check                    exit 0, or 78 and what is wrong`,
     )
     .action(
-      action(async (flags: CommonFlags & { stop?: boolean }) => {
+      action(async (flags: CommonFlags & { stop?: boolean; reload?: boolean; json?: boolean }) => {
+        if (flags.reload === true) return reloadAgent(flags, flags.json === true);
         if (flags.stop !== true) {
           throw new WardenError('usage', 'the agent is started by the launcher', {
             hint: 'scripts/warden agent',

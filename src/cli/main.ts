@@ -20,6 +20,8 @@ const program = new Command('warden')
     'An SSH agent: for each login a certificate of its own, made by OpenBao, in memory, and written down.',
   )
   .version(VERSION)
+  // `agent` and `agent socket` both have --json.
+  .enablePositionalOptions()
   // One line: commander may put a suggestion ("Did you mean …?") on a second.
   .configureOutput({
     outputError: (text, write) =>

@@ -14,6 +14,9 @@ function render(status: Status): string {
     ['upstream', status.upstream ?? 'none'],
     ['configuration', status.config ?? 'defaults (no warden.yaml)'],
     ['mints', status.relay_only === null ? 'yes' : `no: ${status.relay_only}`],
+    ...(status.reload_refused === null
+      ? []
+      : [['reload refused', status.reload_refused] satisfies [string, string]]),
     ['lanes', status.lanes.join(', ') || 'none'],
   ];
   if (bao !== null) {

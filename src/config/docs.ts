@@ -22,6 +22,10 @@ variable, \`warden.yaml\`, a \`BAO_*\` variable, a \`VAULT_*\` variable, the def
 even when it is empty. \`BAO_AGENT_ADDR\` comes before \`BAO_ADDR\`.
 
 Durations have a unit: \`500ms\`, \`30s\`, \`2m\`, \`1h\`.
+
+The daemon reads all three again on SIGHUP or \`warden agent --reload\`. A good configuration counts from the next login on;
+of a bad one the daemon says why (\`warden status\`, its log) and stays with the former one, or the pure relay that it was.
+\`agent.socket\`, \`agent.upstream\` and \`state_dir\` want a restart. A daemon in the background opens its log anew.
 `;
 
 /** The whole page as Markdown, ending in a newline. */

@@ -7,7 +7,9 @@ import {
   CONTROL_PATHS,
   REFUSED,
   type Refusal,
+  type Reload,
   refusedSchema,
+  reloadSchema,
   type Status,
   socketSchema,
   statusSchema,
@@ -123,6 +125,11 @@ export async function requestSocket(
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(wanted)) if (value !== undefined) query.set(name, value);
   return (await call(sockets, 'POST', `${CONTROL_PATHS.socket}?${query}`, socketSchema)).path;
+}
+
+/** Has the daemon read its configuration again. Throws `not_running`. */
+export function requestReload(sockets: readonly string[]): Promise<Reload> {
+  return call(sockets, 'POST', CONTROL_PATHS.reload, reloadSchema);
 }
 
 /** Tells the daemon to stop; it answers before it does. Throws `not_running`. */

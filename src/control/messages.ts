@@ -5,11 +5,12 @@
 import * as z from 'zod';
 import { ERROR_CODE_NAMES } from '../errors.ts';
 
-/** What can be asked: `GET status`, `GET why?host=NAME`, `POST socket?host=…&lane=…&login=…`, `POST stop`. */
+/** What can be asked: `GET status`, `GET why?host=NAME`, `POST socket?host=…&lane=…&login=…`, `POST reload`, `POST stop`. */
 export const CONTROL_PATHS = {
   status: '/v1/status',
   why: '/v1/why',
   socket: '/v1/socket',
+  reload: '/v1/reload',
   stop: '/v1/stop',
 } as const;
 
@@ -38,6 +39,16 @@ export const stopSchema = z.object({});
 
 export const socketSchema = z.object({ path: z.string() });
 
+export const reloadSchema = z.object({
+  /** By name: `lane web added`, `openbao.addr changed`. */
+  changes: z.array(z.string()),
+  /** Keys that are changed in the file and count after a restart. */
+  needs_restart: z.array(z.string()),
+  /** Why the configuration was refused and the former one stays, a line each; none: it counts. */
+  problems: z.array(z.string()),
+});
+export type Reload = z.infer<typeof reloadSchema>;
+
 export const whySchema = z.object({ refusals: z.array(refusalSchema) });
 
 export const statusSchema = z.object({
@@ -51,6 +62,8 @@ export const statusSchema = z.object({
   config: z.string().nullable(),
   /** Why nothing is minted at all, or null. */
   relay_only: z.string().nullable(),
+  /** Why the configuration, when it was last read again, was refused and the former one stayed, or null. */
+  reload_refused: z.string().nullable(),
   lanes: z.array(z.string()),
   warnings: z.array(z.string()),
   openbao: z

@@ -49,14 +49,22 @@ async function readTokenFile(path: string): Promise<string | undefined> {
   }
 }
 
-/** Takes the token out of `env` (the variables are deleted from it) and falls back to the token file. */
-export function tokenCredential(auth: AuthConfig, env: NodeJS.ProcessEnv): Credential {
+/**
+ * Takes the token out of `env` (the variables are deleted from it) and falls back to the token file. `taken` keeps the variables for the
+ * next credential of the same process, whose configuration may name them again.
+ */
+export function tokenCredential(
+  auth: AuthConfig,
+  env: NodeJS.ProcessEnv,
+  taken: NodeJS.ProcessEnv = {},
+): Credential {
   let fromEnvironment: { name: string; value: string } | undefined;
   for (const name of auth.tokenEnv) {
-    const value = env[name];
-    if (fromEnvironment === undefined && value !== undefined && value !== '')
-      fromEnvironment = { name, value };
+    const value = env[name] ?? taken[name];
+    if (value === undefined) continue;
+    taken[name] = value;
     delete env[name];
+    if (fromEnvironment === undefined && value !== '') fromEnvironment = { name, value };
   }
   return {
     method: 'token',

@@ -27,6 +27,8 @@ export const NO_LINE_BEFORE = '0'.repeat(64);
 export const EVENTS = {
   'agent.start': 'W0001',
   'agent.stop': 'W0002',
+  /** The configuration was read again: what changed, by name; or it was refused and the former one stays. */
+  'config.changed': 'W0003',
   'cert.mint': 'W1001',
   'cert.used': 'W1002',
   /** A minted key that was dropped without having signed. */

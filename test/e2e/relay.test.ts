@@ -42,6 +42,9 @@ async function relay(upstream: string | undefined): Promise<string> {
     socket: home.socket('run/agent.sock'),
     upstream,
     config: { unusable: 'there is none', file: undefined },
+    readConfig: () => {
+      throw new Error('there is none');
+    },
     env: {},
     clock: systemClock,
     log: silent,

@@ -101,6 +101,7 @@ const STATUS = {
   upstream: null,
   config: null,
   relay_only: null,
+  reload_refused: null,
   lanes: ['prod-hosts'],
   warnings: [],
   openbao: {

@@ -242,7 +242,8 @@ export interface Typed {
 
 /** The system's python rather than a version manager's, which wants a home. */
 export const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
-const TERMINAL = fileURLToPath(new URL('python/terminal.py', import.meta.url));
+/** What gives a program a terminal, as the first argument to PYTHON. */
+export const TERMINAL = fileURLToPath(new URL('python/terminal.py', import.meta.url));
 
 /**
  * Runs a program on a terminal of its own (80 columns, 24 lines), which is its controlling terminal, stdin, stdout and stderr.

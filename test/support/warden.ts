@@ -132,11 +132,13 @@ export async function startWarden(options: WardenOptions): Promise<Warden> {
 
   const begin = async () => {
     if (options.clock !== undefined) {
-      const config = loadConfig({ flags: {}, env, home: dir.path, uid: process.getuid?.() ?? 0 });
+      const readConfig = () => loadConfig({ flags: {}, env, home: dir.path, uid: process.getuid?.() ?? 0 });
+      const config = readConfig();
       inside = await startDaemon({
         socket,
         upstream: config.agent.upstream,
         config,
+        readConfig,
         env: { ...env },
         clock: options.clock,
         log: silent,

@@ -1,6 +1,6 @@
 /** Targets: what lies on this machine: lines of the trail, the control socket's answers, a token, and text on its way to a terminal. */
 import { validateHeaderValue } from 'node:http';
-import { statusSchema, stopSchema, whySchema } from '../../../src/control/messages.ts';
+import { reloadSchema, statusSchema, stopSchema, whySchema } from '../../../src/control/messages.ts';
 import { tokenCredential } from '../../../src/credentials/token.ts';
 import { sanitizeLine } from '../../../src/system/sanitize.ts';
 import {
@@ -110,7 +110,7 @@ export const control: Target = {
     } catch {
       return 'no JSON';
     }
-    return [statusSchema, whySchema, stopSchema]
+    return [statusSchema, whySchema, reloadSchema, stopSchema]
       .map((schema) => {
         const parsed = schema.safeParse(value);
         if (!parsed.success) return 'no';

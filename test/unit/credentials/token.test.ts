@@ -33,6 +33,17 @@ describe('the environment', () => {
     expect(await found.token()).toBe('s.a');
   });
 
+  test('that was taken is there for the next credential, whose configuration may name it', async () => {
+    const auth = { method: 'token', tokenFile: '/nonexistent/token' } as const;
+    const [env, taken] = [{ A_TOKEN: 's.a', B_TOKEN: 's.b' }, {}];
+    await tokenCredential({ ...auth, tokenEnv: ['A_TOKEN'] }, env, taken).token();
+    expect(env).toEqual({ B_TOKEN: 's.b' });
+    const next = tokenCredential({ ...auth, tokenEnv: ['A_TOKEN', 'B_TOKEN'] }, env, taken);
+    expect(await next.token()).toBe('s.a');
+    expect(env).toEqual({});
+    expect(await tokenCredential({ ...auth, tokenEnv: ['B_TOKEN'] }, env, taken).token()).toBe('s.b');
+  });
+
   test('wins over the file', async () => {
     const file = directory().write('token', 's.file');
     expect(await credential({ A_TOKEN: 's.env' }, file).token()).toBe('s.env');

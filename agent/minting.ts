@@ -1,0 +1,188 @@
+/**
+ * The parts that mint. Those that a configuration makes (the way to OpenBao, lanes, known_hosts) are made anew when it is read again;
+ * the trail, the register of sessions, the proved names and the mints' queue live on, and so does a token that was taken out of the environment. A login
+ * in flight ends with the parts that it began with.
+ */
+import { join } from 'node:path';
+import type { Config } from '../src/config/config.ts';
+import type { Status } from '../src/control/messages.ts';
+import { tokenCredential } from '../src/credentials/token.ts';
+import { KnownHostsStore } from '../src/destination/known-hosts-store.ts';
+import { ProvedNames } from '../src/destination/proved-names.ts';
+import { asWardenError } from '../src/errors.ts';
+import { SKEW_ALLOWANCE_S } from '../src/issuance/check.ts';
+import { MintQueue } from '../src/issuance/mint-queue.ts';
+import { caPins } from '../src/openbao/ca-pins.ts';
+import { createHttpClient } from '../src/openbao/http-client.ts';
+import { createPause } from '../src/openbao/pause.ts';
+import { sshEngine } from '../src/openbao/ssh-engine.ts';
+import type { Clock } from '../src/system/clock.ts';
+import { ensurePrivateDirectory } from '../src/system/directories.ts';
+import type { RecordInput } from '../src/trail/record.ts';
+import { Trail } from '../src/trail/trail.ts';
+import { VERSION } from '../src/version.ts';
+import { SharedIdentities } from './keystore/shared-identities.ts';
+import type { Wiper } from './keystore/wipe.ts';
+import type { Log } from './log.ts';
+import type { LoginDependencies } from './session/login.ts';
+import { Register } from './session/register.ts';
+
+const WARM_DEADLINE_MS = 2_000;
+
+export interface MintingOptions {
+  /** Where the token may be; it is taken out. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly wiper: Pick<Wiper, 'dropped'>;
+}
+
+/** What no configuration changes while the daemon lives. */
+interface Standing extends MintingOptions {
+  readonly stateDir: string;
+  readonly trail: Trail;
+  readonly provedNames: ProvedNames;
+  readonly register: Register;
+  readonly shared: SharedIdentities;
+  readonly queue: MintQueue;
+  /** Token variables as they were before they were taken out of `env`. */
+  readonly taken: NodeJS.ProcessEnv;
+}
+
+/** What one configuration makes. Throws `config_invalid`. */
+function createParts(config: Config, standing: Standing) {
+  const { clock, log, stateDir } = standing;
+  const { openbao } = config;
+  const http = createHttpClient(openbao.addresses, openbao.tls);
+  const engine = sshEngine(http, openbao.mount, openbao.namespace);
+  const server = [openbao.addresses[0], openbao.namespace ?? '', openbao.mount].join(' ');
+  const pins = caPins({
+    configured: openbao.sshCa,
+    stateDir,
+    server,
+    learn: (ms) => engine.caPublicKeys(ms),
+  });
+  const credential = tokenCredential(openbao.auth, standing.env, standing.taken);
+  const pause = createPause(clock, (ms) => engine.healthy(ms));
+  let skewMs: number | null = null;
+  let identity: string | undefined;
+  const onSkew = (ms: number) => {
+    const wasFine = skewMs === null || Math.abs(skewMs) <= SKEW_ALLOWANCE_S * 1000;
+    skewMs = ms;
+    if (wasFine && Math.abs(ms) > SKEW_ALLOWANCE_S * 1000)
+      log.warn({ skew_ms: ms }, "this machine's clock and OpenBao's differ");
+  };
+  const login: LoginDependencies = {
+    clock,
+    agent: config.agent,
+    lanes: config.lanes,
+    knownHosts: new KnownHostsStore(config.agent.knownHosts),
+    provedNames: standing.provedNames,
+    register: standing.register,
+    shared: standing.shared,
+    issuance: {
+      clock,
+      trail: standing.trail,
+      engine,
+      credential,
+      pins,
+      pause,
+      queue: standing.queue,
+      mount: openbao.mount,
+      keyId: openbao.keyId,
+      identity: () => identity,
+      onSkew,
+    },
+  };
+  /** Opens the connection that the first login will use, and learns what only has to be asked once. */
+  const warm = async () => {
+    try {
+      await pins.expected(WARM_DEADLINE_MS);
+      await engine.healthy(WARM_DEADLINE_MS);
+      const token = await engine.lookupSelf(await credential.token(), WARM_DEADLINE_MS);
+      identity =
+        token.entityId === '' ? token.displayName : `${token.displayName} (entity ${token.entityId})`;
+    } catch (thrown) {
+      const error = asWardenError(thrown);
+      log.warn({ code: error.code }, `not ready to mint: ${error.message} (${error.hint})`);
+    }
+  };
+  const status = (): Status['openbao'] => ({
+    addresses: [...openbao.addresses],
+    mount: openbao.mount,
+    credential: credential.describe(),
+    ssh_ca: [...pins.known()],
+    paused: pause.reason()?.message ?? null,
+    skew_ms: skewMs,
+    identity: identity ?? null,
+  });
+  const close = () => {
+    pause.close();
+    http.close();
+  };
+  const longestMintMs = Math.max(0, ...config.lanes.map(({ deadlineMs }) => deadlineMs));
+  return { login, warm, status, close, longestMintMs };
+}
+
+/** Makes what mints. Throws `config_permissions` (state_dir), `config_invalid`. */
+export function createMinting(first: Config, options: MintingOptions) {
+  const { stateDir } = first;
+  ensurePrivateDirectory(stateDir);
+  const standing: Standing = {
+    ...options,
+    stateDir,
+    trail: new Trail(join(stateDir, 'audit'), { clock: options.clock }),
+    provedNames: new ProvedNames(),
+    register: new Register(options.clock),
+    shared: new SharedIdentities(() => options.wiper.dropped()),
+    queue: new MintQueue(),
+    taken: {},
+  };
+  let parts = createParts(first, standing);
+  const retired = new Set<typeof parts>();
+
+  /** Part of the story; a trail that can't be written must not keep the user's other keys away. */
+  const note = async (record: Omit<RecordInput, 'phase'>) => {
+    try {
+      await standing.trail.append({ phase: 'single', outcome: 'ok', ...record });
+    } catch (thrown) {
+      const error = asWardenError(thrown);
+      options.log.error({ code: error.code }, `${error.message} (${error.hint})`);
+    }
+  };
+  const whoWeAre = `warden ${VERSION}, process ${process.pid}`;
+  return {
+    stateDir,
+    note,
+    /** For the logins that begin now. */
+    get login() {
+      return parts.login;
+    },
+    /** From now on logins are by this configuration, but for its state_dir. Throws `config_invalid`, and then nothing has changed. */
+    configure(next: Config) {
+      const former = parts;
+      parts = createParts(next, standing);
+      // What they share was made by the former lanes.
+      standing.shared.closeAll();
+      retired.add(former);
+      // By then every mint that began with it has ended.
+      setTimeout(() => {
+        retired.delete(former);
+        former.close();
+      }, former.longestMintMs).unref();
+    },
+    async begin() {
+      await note({ event: 'agent.start', message: whoWeAre });
+      await parts.warm();
+    },
+    warm: () => parts.warm(),
+    status: () => parts.status(),
+    async close() {
+      await note({ event: 'agent.stop', message: whoWeAre });
+      await standing.trail.close();
+      for (const each of [...retired, parts]) each.close();
+    },
+  };
+}
+
+export type Minting = ReturnType<typeof createMinting>;
