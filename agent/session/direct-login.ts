@@ -94,7 +94,7 @@ export async function findDirect(
   const { fingerprint, names } = destination;
   const choice = chooseLane({ lanes: d.lanes, names, fingerprint, words });
   // Also without a lane: what comes through this login later came from that host.
-  d.register.noteOwn(binding.sessionId);
+  d.register.noteOwn(binding.sessionId, words);
   if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
   const { lane, name } = choice;
   attempt.lane = lane;

@@ -27,21 +27,37 @@ function forwarded(why: string, hint: string): WardenError {
 
 const FROM_HERE = 'log in from your own machine (ssh -J), or have the host covered by an agent of its own';
 
-/** The forwarding ssh: the user's, with the first hop as its own login. Throws `no_peer`, `not_direct`, `forwarded`. */
-function checkForwarder(d: LoginDependencies, first: Binding, peer: PeerCredentials, attempt: Attempt): void {
+/**
+ * The names that the user told the forwarding ssh for the first hop, its own login; undefined where the binds alone decide. Throws
+ * `no_peer`, `not_direct`, `forwarded`.
+ */
+function namesOfFirstHop(
+  d: LoginDependencies,
+  first: Binding,
+  peer: PeerCredentials,
+  attempt: Attempt,
+): readonly string[] | undefined {
   const process = processInfo(peer.pid);
   attempt.process = process;
-  if (d.agent.directPeers === 'any') return;
+  if (d.agent.directPeers === 'any') return undefined;
   if (process === undefined) throw processUnknown(peer);
   checkProgram(process, d.agent.sshPrograms);
   checkUser(peer);
-  if (!d.register.isOwn(first.sessionId))
-    throw forwarded(', and its first hop is no login of yours that this agent has seen', FROM_HERE);
+  const names = d.register.ownNames(first.sessionId);
+  if (names !== undefined) return names;
+  throw forwarded(', and its first hop is no login of yours that this agent has seen', FROM_HERE);
 }
 
-/** The hop's name among those that the lane allows; proofs that only another lane accepts do not count. Throws `forwarded`. */
-function hopName(hop: Destination, lane: Lane): string {
-  const proved = hop.names.filter((proof) => proof.lane === undefined || proof.lane === lane.id);
+/**
+ * The hop's name among those that the lane allows. Proofs that only another lane accepts do not count, nor, where it is known what the
+ * user said, names that he did not say: machines share keys. Throws `forwarded`.
+ */
+function hopName(hop: Destination, lane: Lane, said: readonly string[] | undefined): string {
+  const proved = hop.names.filter(
+    (proof) =>
+      (proof.lane === undefined || proof.lane === lane.id) &&
+      (said === undefined || said.includes(proof.name)),
+  );
   const found = hop.revoked ? undefined : proved.find(({ name }) => lane.forwarded.includes(name));
   if (found !== undefined) return found.name;
   const called = hop.revoked ? 'a revoked host key' : (proved[0]?.name ?? hop.fingerprint);
@@ -65,7 +81,7 @@ export async function findForwarded(
   const binding = bindings.at(-1);
   if (first === undefined || binding === undefined || binding.forwarded)
     throw forwarded(', and the far side has not said where it goes', FROM_HERE);
-  checkForwarder(d, first, peer, attempt);
+  const said = namesOfFirstHop(d, first, peer, attempt);
   const knownHosts = await d.knownHosts.look();
   const destination = destinationOf(d, binding.hostKey, [], knownHosts);
   attempt.destination = destination;
@@ -75,7 +91,10 @@ export async function findForwarded(
   if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
   const { lane, name } = choice;
   attempt.lane = lane;
-  const via = hops.map((hop) => hopName(destinationOf(d, hop.hostKey, lane.forwarded, knownHosts), lane));
+  const via = hops.map((hop) => {
+    const from = destinationOf(d, hop.hostKey, lane.forwarded, knownHosts);
+    return hopName(from, lane, hop === first ? said : undefined);
+  });
   checkScope(scope, destination, lane);
   return {
     lane: narrowed(lane, scope),

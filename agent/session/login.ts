@@ -94,6 +94,8 @@ export async function certificateFor(
     const identity = shared
       ? await d.shared.take(shareName(found, caller.peer), lane.reuseMs, issued)
       : await issued();
+    // Once more: its time begins only now, and it may have waited for its turn.
+    if (binding !== undefined) d.register.serve(binding.sessionId, lane.ttlSeconds);
     return new MintedIdentity({ ...found, forwarded: found.via.length > 0 }, identity);
   } catch (thrown) {
     if (binding !== undefined) d.register.release(binding.sessionId);

@@ -17,8 +17,8 @@ export class Register {
   readonly #served = new Map<string, bigint>();
   /** `pid:start time` → the first session id (hex) that the process bound. */
   readonly #peers = new Map<string, string>();
-  /** Session ids (hex) of logins that were seen to be the user's own. */
-  readonly #own = new Set<string>();
+  /** Session id (hex) of a login that was seen to be the user's own → the host's names that he told his ssh. */
+  readonly #own = new Map<string, readonly string[]>();
 
   constructor(clock: Clock, maxPeers: number = MAX_PEERS) {
     this.#clock = clock;
@@ -34,6 +34,7 @@ export class Register {
   /** Notes that a session has had its certificate, for as long as that certificate is valid. */
   serve(sessionId: Buffer, ttlSeconds: number): void {
     const now = this.#clock.monotonicNs();
+    this.#served.delete(sessionId.toString('hex'));
     for (const [id, until] of this.#served) {
       if (until > now && this.#served.size < MAX_SESSIONS) break;
       this.#served.delete(id);
@@ -71,23 +72,23 @@ export class Register {
     if (startTime !== undefined) this.isFirstSession(pid, startTime, sessionId);
   }
 
-  /** Notes that a session is the user's own login: made by an ssh of his, to where its words say. */
-  noteOwn(sessionId: Buffer): void {
+  /** Notes that a session is the user's own login: made by an ssh of his, to the host that its words call by these names. */
+  noteOwn(sessionId: Buffer, names: readonly string[]): void {
     const session = sessionId.toString('hex');
     this.#own.delete(session);
-    this.#own.add(session);
-    for (const oldest of this.#own) {
+    this.#own.set(session, names);
+    for (const oldest of this.#own.keys()) {
       if (this.#own.size <= MAX_OWN) break;
       this.#own.delete(oldest);
     }
   }
 
   /**
-   * Whether a session is the user's own login, so that what is bound behind it came through its host. The id is known to the two ends
-   * alone: another host can't say that it is this one.
+   * The names of the host where a session is the user's own login, so that what is bound behind it came through that host. The id is
+   * known to the two ends alone: another host can't say that it is this one.
    */
-  isOwn(sessionId: Buffer): boolean {
-    return this.#own.has(sessionId.toString('hex'));
+  ownNames(sessionId: Buffer): readonly string[] | undefined {
+    return this.#own.get(sessionId.toString('hex'));
   }
 
   #forgetDeadPeers(): void {

@@ -32,6 +32,9 @@ let target: Sshd;
 let other: Sshd;
 /** What the far side knows. */
 let farKnownHosts: string;
+/** Knows the bastion's key by another name alone: a machine that was cloned from it. */
+let cloneHosts: string;
+const cloneLines = ({ hostKeys }: Sshd) => `${knownHostsLine(['clone'], hostKeys[0]?.publicKey ?? '')}\n`;
 /** A key that logs in to `other`. */
 let plain: KeyFile;
 
@@ -60,10 +63,13 @@ beforeAll(async () => {
         extensions: EXTENSIONS,
       },
     }),
-    warden: ({ knownHosts }) => ({ knownHosts: [knownHosts, otherHosts] }),
+    warden: ({ knownHosts, sshd }) => ({
+      knownHosts: [knownHosts, otherHosts, directory.write('clone', cloneLines(sshd))],
+    }),
   });
   target.trustUserCas([rig.bao.caPublicKey]);
   other.trustUserCas([rig.bao.caPublicKey]);
+  cloneHosts = directory.write('clone-alone', cloneLines(rig.sshd));
   farKnownHosts = await writeKnownHosts(directory, [
     ...target.knownHosts(),
     ...other.knownHosts(),
@@ -194,6 +200,13 @@ describe('from elsewhere', () => {
     const records = watchTrail();
     expect(await hop(other, onwards(target))).toMatchObject({ code: 255 });
     await expectRefused(records, 'forwarded', `by ${nameOf(other)}, which the lane target does not allow`);
+  });
+
+  test('a machine that has the key of the bastion and another name', async () => {
+    const records = watchTrail();
+    const clone = { options: ['HostKeyAlias=clone'], knownHosts: cloneHosts };
+    expect(await hop(rig.sshd, onwards(target), clone)).toMatchObject({ code: 255 });
+    await expectRefused(records, 'forwarded', 'by clone, which the lane target does not allow');
   });
 
   test('another host that has the socket by ssh -R and says that it is the bastion', async () => {
