@@ -84,7 +84,8 @@ export async function openControlServer(path: string, handlers: ControlHandlers)
     // Nothing was left there.
   }
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    // For good, as the listener's.
+    server.on('error', reject);
     const before = process.umask(0o177);
     server.listen(path, () => resolve());
     process.umask(before);

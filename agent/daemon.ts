@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reload, Status } from '../src/control/messages.ts';
 import { WardenError } from '../src/errors.ts';
+import { tooFewLeft } from '../src/system/descriptors.ts';
 import { hardenProcess } from '../src/system/hardening.ts';
 import { peerCredentials } from '../src/system/peer.ts';
 import { VERSION } from '../src/version.ts';
@@ -71,10 +72,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         new WardenError('no_peer', `user ${peer.uid} was turned away: the socket is not theirs`),
         peer,
       );
+    } else if (tooFewLeft(socket)) {
+      socket.destroy();
+      const hint = 'who holds so many? warden status; a higher limit: ulimit -n, LimitNOFILE';
+      const why = `a connection was turned away: ${connections()} are open, and few descriptors are left`;
+      services.requestRefused(new WardenError('no_descriptors', why, { hint }), peer);
     } else serveConnection(socket, new Dispatcher(services, peer, scope));
   };
   const listener = await openListener(options.socket, setup.file, serve({ path: options.socket }));
   const destinations = new DestinationSockets(options.socket, serve, log);
+  const connections = () => listener.connections() + destinations.connections();
   const lanes = () => setup.config?.lanes ?? [];
   await destinations.openUsual(lanes());
   /** Resolves when no login is in flight, or at the deadline. */
@@ -99,7 +106,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ...notHardened,
     ],
     openbao: setup.minting?.status() ?? null,
-    connections: listener.connections() + destinations.connections(),
+    connections: connections(),
     live_certificates: services.counters.live,
     minted: services.counters.minted,
     signed: services.counters.signed,

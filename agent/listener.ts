@@ -113,7 +113,8 @@ async function clearPath(path: string): Promise<void> {
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) =>
+    // For good: a later one (a connection that can't be accepted) must not end the daemon.
+    server.on('error', (cause) =>
       reject(new WardenError('socket_path', `can't listen on ${path}: ${errnoOf(cause)}`, { cause })),
     );
     // The socket must never exist with wider rights, not even for a moment.

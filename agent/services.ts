@@ -17,6 +17,7 @@ import type { MintedIdentity } from './keystore/minted-identity.ts';
 import type { Wiper } from './keystore/wipe.ts';
 import type { Log } from './log.ts';
 import { MintBudget } from './mint-budget.ts';
+import { RefusalRecords } from './refusal-records.ts';
 import type { Refusals } from './refusals.ts';
 import { type Attempt, type Caller, isForwarded } from './session/attempt.ts';
 import { refuseWhileLocked } from './session/locked.ts';
@@ -61,7 +62,7 @@ export interface Services {
   upstreamFailed(error: WardenError): void;
   /** Whether a login is between its list and its signature. */
   busy(): boolean;
-  /** Resolves when every record that was begun is durable or has failed. */
+  /** Writes down what was only counted so far; resolves when every record that was begun is durable or has failed. */
   settled(): Promise<void>;
 }
 
@@ -123,6 +124,23 @@ export function createServices(options: ServicesOptions): Services {
     );
     pending.add(appended);
     void appended.finally(() => pending.delete(appended));
+  };
+
+  const refusalRecords = new RefusalRecords(clock, (uid, message) => {
+    log.warn({ uid }, message);
+    const caller = uid === undefined ? {} : { caller: { uid } };
+    record({ event: 'refusals.more', phase: 'single', outcome: 'denied', ...caller, message });
+  });
+  /** Logs and records a refusal, or counts it where its user has had many. */
+  const recordRefusal = (
+    error: WardenError,
+    peer: PeerCredentials | undefined,
+    input: Omit<RecordInput, 'phase' | 'error_code' | 'message'>,
+    about: object | undefined,
+  ) => {
+    if (!refusalRecords.admit(peer?.uid, error.code)) return;
+    if (about !== undefined) log.warn({ code: error.code, pid: peer?.pid, ...about }, error.message);
+    record({ ...input, phase: 'single', error_code: error.code, message: error.message });
   };
 
   const unused = (identity: MintedIdentity, caller: PeerCredentials | undefined, why: string) => {
@@ -213,18 +231,15 @@ export function createServices(options: ServicesOptions): Services {
           ...(lane === undefined ? {} : { lane }),
           ...(peer === undefined ? {} : { pid: peer.pid }),
         });
-        log.warn({ code: error.code, hosts, lane, pid: peer?.pid }, error.message);
       }
-      record({
+      const record: Parameters<typeof recordRefusal>[2] = {
         event: 'login.refused',
-        phase: 'single',
         outcome: error.exit === 77 ? 'denied' : 'error',
-        error_code: error.code,
         ...callerOf(peer, attempt),
         ...(hosts[0] === undefined ? {} : { host: hosts[0] }),
         ...(lane === undefined ? {} : { lane }),
-        message: error.message,
-      });
+      };
+      recordRefusal(error, peer, record, error.code === 'no_binding' ? undefined : { hosts, lane });
       if (options.tell === 'none' || peer === undefined || peer.uid !== process.getuid?.()) return;
       if (!worthTelling(error, attempt, options.login?.lanes ?? [])) return;
       const hint = error.hint === '' ? 'warden why' : error.hint;
@@ -239,15 +254,8 @@ export function createServices(options: ServicesOptions): Services {
     },
     requestRefused(error, peer) {
       counters.refused += 1;
-      log.warn({ code: error.code, pid: peer?.pid }, error.message);
-      record({
-        event: error.code === 'sign_refused' ? 'sign.refused' : 'login.refused',
-        phase: 'single',
-        outcome: 'denied',
-        error_code: error.code,
-        ...callerOf(peer),
-        message: error.message,
-      });
+      const event = error.code === 'sign_refused' ? 'sign.refused' : 'login.refused';
+      recordRefusal(error, peer, { event, outcome: 'denied', ...callerOf(peer) }, {});
     },
     signed(identity, user) {
       counters.signed += 1;
@@ -269,16 +277,9 @@ export function createServices(options: ServicesOptions): Services {
         lane: identity.lane.id,
         ...(peer === undefined ? {} : { pid: peer.pid }),
       });
-      log.warn({ code: error.code, lane: identity.lane.id, host: identity.host }, error.message);
-      record({
-        event: 'sign.refused',
-        phase: 'single',
-        outcome: 'denied',
-        error_code: error.code,
-        ...identityRecord(identity),
-        ...callerOf(peer),
-        message: error.message,
-      });
+      const record = { event: 'sign.refused', ...identityRecord(identity), ...callerOf(peer) } as const;
+      const about = { lane: identity.lane.id, host: identity.host };
+      recordRefusal(error, peer, { ...record, outcome: 'denied' }, about);
     },
     connectionEnded(identity) {
       const { holder } = identity.purpose;
@@ -300,6 +301,7 @@ export function createServices(options: ServicesOptions): Services {
     },
     busy: () => minting > 0 || live.size > 0,
     async settled() {
+      refusalRecords.close();
       await Promise.all(pending);
     },
   };

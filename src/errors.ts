@@ -30,6 +30,8 @@ export const ERROR_CODES = {
   config_permissions: EXIT.config,
   socket_path: EXIT.config,
   socket_in_use: EXIT.unavailable,
+  /** More connections than the process may have open files. */
+  no_descriptors: EXIT.again,
   // destination and lane: why an agent minted nothing
   no_binding: EXIT.refused,
   bad_binding: EXIT.refused,

@@ -32,7 +32,7 @@ export interface ProcessInfo {
 }
 
 /** The descriptor under a socket: not in Node's types, but the only way to it. */
-function descriptorOf(socket: Socket): number | undefined {
+export function descriptorOf(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, '_handle');
   if (typeof handle !== 'object' || handle === null) return undefined;
   const fd: unknown = Reflect.get(handle, 'fd');

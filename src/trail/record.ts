@@ -36,6 +36,8 @@ export const EVENTS = {
   /** A login that got no certificate, before anything was asked of OpenBao. */
   'login.refused': 'W2001',
   'sign.refused': 'W2002',
+  /** How many refusals of a user were counted instead of written, and of which code. */
+  'refusals.more': 'W2003',
   'trail.torn': 'W9001',
 } as const;
 export type EventName = keyof typeof EVENTS;

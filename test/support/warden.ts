@@ -38,6 +38,8 @@ export interface WardenOptions {
   /** With a clock the daemon runs inside the test. */
   readonly clock?: Clock;
   readonly stateDir?: string;
+  /** A program and its arguments that starts the daemon: `sh -c 'ulimit …; exec "$@"' sh`. */
+  readonly under?: readonly string[];
 }
 
 export interface Warden {
@@ -147,7 +149,8 @@ export async function startWarden(options: WardenOptions): Promise<Warden> {
       return;
     }
     if (!existsSync(AGENT)) throw new Error('dist/agent.mjs is missing: npm run build');
-    child = start(process.execPath, [...DAEMON_FLAGS, AGENT], { env });
+    const [program = '', ...args] = [...(options.under ?? []), process.execPath, ...DAEMON_FLAGS, AGENT];
+    child = start(program, args, { env });
     await child.waitFor(/"msg":"ready"/, READY_DEADLINE_MS);
   };
   const stop = async () => {

@@ -1,0 +1,37 @@
+/** A local process that is refused in a loop: the trail neither grows with it nor forgets it, and logins go on. */
+import { expect, test } from 'vitest';
+import { encodeFrame } from '../../agent/protocol/frames.ts';
+import { BURST } from '../../agent/refusal-records.ts';
+import { LIST } from '../support/agent-client.ts';
+import { useRig } from '../support/rig.ts';
+import { connected, expectHonestLogin } from './matrix.ts';
+
+const rig = useRig();
+const FLOOD = 5_000;
+
+test('thousands of refusals are hundreds of records, and one that counts the others', async () => {
+  const { warden } = rig();
+  await connected(warden.socket, async (client) => {
+    // In pieces: a client that never reads is not read from.
+    for (let sent = 0; sent < FLOOD; sent += 500) {
+      client.sendRaw(Buffer.concat(Array.from({ length: 500 }, () => encodeFrame(LIST))));
+      for (let n = 0; n < 500; n += 1) await client.receive();
+    }
+  });
+  await expectHonestLogin(rig());
+  const status: unknown = JSON.parse((await warden.cli(['status', '--json'])).stdout);
+  expect(status).toMatchObject({ refused: FLOOD });
+  await warden.stop();
+  const refused = warden.trail().filter(({ event }) => event === 'login.refused').length;
+  expect(refused).toBeGreaterThanOrEqual(BURST);
+  expect(refused).toBeLessThan(BURST + 60);
+  expect(warden.trail().filter(({ event }) => event === 'refusals.more')).toMatchObject([
+    {
+      code: 'W2003W',
+      outcome: 'denied',
+      caller: { uid: process.getuid?.() },
+      message: `${FLOOD - refused} more refusals, not written one by one: ${FLOOD - refused} no_binding`,
+    },
+  ]);
+  expect(await warden.cli(['audit', 'verify'])).toMatchObject({ code: 0 });
+});
