@@ -24,7 +24,7 @@ import { VERSION } from '../src/version.ts';
 import { SharedIdentities } from './keystore/shared-identities.ts';
 import type { Wiper } from './keystore/wipe.ts';
 import type { Log } from './log.ts';
-import type { LoginDependencies } from './session/login.ts';
+import type { LoginDependencies } from './session/found.ts';
 import { Register } from './session/register.ts';
 
 const WARM_DEADLINE_MS = 2_000;

@@ -11,8 +11,8 @@ import { WardenError } from '../../src/errors.ts';
 import { type PeerCredentials, type ProcessInfo, processInfo } from '../../src/system/peer.ts';
 import type { Attempt, Caller } from './attempt.ts';
 import type { Binding } from './binding.ts';
-import { checkPeer, checkUser, checkWords } from './direct.ts';
-import type { Found, LoginDependencies } from './login.ts';
+import { checkPeer, checkUser, checkWords, processUnknown } from './direct.ts';
+import type { Found, LoginDependencies } from './found.ts';
 import { checkAgent } from './own-agent.ts';
 import { checkKnown, destinationOf } from './resolve.ts';
 import { checkScope, narrowed } from './socket-scope.ts';
@@ -39,13 +39,6 @@ function nameableFor(destination: Destination, lane: Lane): Destination {
     return proof.how !== 'host_certificate' || matchLane([lane], proof.name).kind === 'lane';
   });
   return { ...destination, names };
-}
-
-/** The process behind a peer, or the error where it can't be looked at. */
-export function processUnknown(peer: PeerCredentials): WardenError {
-  return new WardenError('no_peer', `process ${peer.pid}, which asks, can't be looked at`, {
-    hint: 'in a container that hides /proc of others: agent.direct_peers: any (weaker)',
-  });
 }
 
 /** Looks at who asks and fills in its process and words. Throws `no_peer`, `not_direct`, `limit_exceeded`. */

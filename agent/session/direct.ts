@@ -22,6 +22,13 @@ export function notDirect(why: string, hint: string): WardenError {
   return new WardenError('not_direct', `the login may be somebody else's, forwarded: ${why}`, { hint });
 }
 
+/** For a process that the kernel names and /proc does not show. */
+export function processUnknown(peer: PeerCredentials): WardenError {
+  return new WardenError('no_peer', `process ${peer.pid}, which asks, can't be looked at`, {
+    hint: 'in a container that hides /proc of others: agent.direct_peers: any (weaker)',
+  });
+}
+
 /** The file's identity is compared, not its path: a mount namespace can give any path to any file. */
 export function runsOneOf(process: ProcessInfo, programs: readonly string[]): boolean {
   const { program } = process;

@@ -15,9 +15,8 @@ import { WardenError } from '../../src/errors.ts';
 import { type PeerCredentials, processInfo } from '../../src/system/peer.ts';
 import type { Attempt, Caller } from './attempt.ts';
 import type { Binding } from './binding.ts';
-import { checkProgram, checkUser } from './direct.ts';
-import { processUnknown } from './direct-login.ts';
-import type { Found, LoginDependencies } from './login.ts';
+import { checkProgram, checkUser, processUnknown } from './direct.ts';
+import type { Found, LoginDependencies } from './found.ts';
 import { checkKnown, destinationOf } from './resolve.ts';
 import { checkScope, narrowed } from './socket-scope.ts';
 

@@ -3,35 +3,19 @@
  * (design.md, "The way of a login"). Everything that stands in the way is a WardenError with what to do.
  */
 import type { Lane } from '../../src/catalog/lane.ts';
-import type { AgentConfig } from '../../src/config/config.ts';
 import { WardenError } from '../../src/errors.ts';
-import { type MintDependencies, mint } from '../../src/issuance/mint.ts';
+import { mint } from '../../src/issuance/mint.ts';
 import type { PeerCredentials } from '../../src/system/peer.ts';
 import { FreshKey } from '../keystore/fresh-key.ts';
-import { MintedIdentity, type Purpose } from '../keystore/minted-identity.ts';
-import type { Issued, SharedIdentities } from '../keystore/shared-identities.ts';
+import { MintedIdentity } from '../keystore/minted-identity.ts';
+import type { Issued } from '../keystore/shared-identities.ts';
 import { type Attempt, type Caller, isForwarded } from './attempt.ts';
 import { findDirect } from './direct-login.ts';
 import { findForwarded } from './forwarded-login.ts';
+import type { Found, LoginDependencies } from './found.ts';
 import type { Register } from './register.ts';
-import type { ResolveDependencies } from './resolve.ts';
 import { isDestinationSocket } from './socket-scope.ts';
 import { findUnbound } from './unbound-login.ts';
-
-export interface LoginDependencies extends ResolveDependencies {
-  readonly agent: Pick<AgentConfig, 'sshPrograms' | 'directPeers'>;
-  readonly register: Register;
-  readonly shared: SharedIdentities;
-  readonly issuance: MintDependencies;
-}
-
-/** Where a login goes, by which lane, and what its signature is held to. */
-export interface Found extends Omit<Purpose, 'forwarded'> {
-  /** How the host's name was proved. */
-  readonly source: string;
-  /** The hosts that a forwarded login came through, first to last. */
-  readonly via: readonly string[];
-}
 
 async function find(d: LoginDependencies, caller: Caller, attempt: Attempt): Promise<Found> {
   const { bindings, peer, scope } = caller;

@@ -13,9 +13,8 @@ import { WardenError } from '../../src/errors.ts';
 import { type PeerCredentials, type ProcessInfo, processInfo } from '../../src/system/peer.ts';
 import { SESSION_BIND } from '../protocol/messages.ts';
 import type { Attempt } from './attempt.ts';
-import { notDirect, runsOneOf } from './direct.ts';
-import { processUnknown } from './direct-login.ts';
-import type { Found, LoginDependencies } from './login.ts';
+import { notDirect, processUnknown, runsOneOf } from './direct.ts';
+import type { Found, LoginDependencies } from './found.ts';
 import { narrowed, type SocketScope } from './socket-scope.ts';
 
 /** The lane that a destination socket is for. Throws `no_lane`, `ambiguous_host_key`. */
