@@ -1,62 +1,37 @@
 /**
- * Clients in Python for tests: asyncssh (from PyPI, in the cache that `.ci/run` fills), and a hostile client that needs nothing but ssh.
+ * Clients in Python for attacks: asyncssh with an agent to forward, and a hostile client that needs nothing but ssh.
  */
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { type ClientLogin, clientMissing, pythonClient } from './clients.ts';
 import { PYTHON, type Result, run } from './process.ts';
-
-export const ASYNCSSH_VERSION = '2.24.1';
-
-function script(name: string): string {
-  return fileURLToPath(new URL(`python/${name}.py`, import.meta.url));
-}
-
-/** The python of the environment that holds asyncssh: `$WARDEN_TEST_ASYNCSSH`, else the cache's; undefined where there is none. */
-export function asyncsshPython(): string | undefined {
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const cached = join(cache, 'warden-openbao', `asyncssh-${ASYNCSSH_VERSION}`, 'bin', 'python');
-  const python = process.env['WARDEN_TEST_ASYNCSSH'] ?? cached;
-  return existsSync(python) ? python : undefined;
-}
 
 /** Why there is no asyncssh; undefined where there is. For `ctx.skip(reason)`. With `WARDEN_REQUIRE_REAL=1` throws. */
 export function asyncsshMissing(): string | undefined {
-  if (asyncsshPython() !== undefined) return undefined;
-  const reason = `no asyncssh ${ASYNCSSH_VERSION}: run .ci/run, or set WARDEN_TEST_ASYNCSSH to a python that has it`;
-  if (process.env['WARDEN_REQUIRE_REAL'] === '1') throw new Error(reason);
-  return reason;
+  return clientMissing('asyncssh');
 }
 
-export interface AsyncsshOptions {
-  readonly port: number;
-  readonly user: string;
-  readonly knownHosts: string;
-  /** A shell's command line on the far side. */
-  readonly command: string;
+export interface AsyncsshOptions extends Omit<ClientLogin, 'agent'> {
   /** The socket of the agent to log in with, and the private key file; at least one. */
   readonly agent?: string;
   readonly key?: string;
   /** The socket of the agent to forward, which need not be the one of the login. */
   readonly forward?: string;
-  readonly deadline?: number;
 }
 
 function flag(name: string, value: string | number | undefined): string[] {
   return value === undefined ? [] : [name, `${value}`];
 }
 
-/** Logs in with asyncssh and runs the command; its exit code, or 255 where there was no login. Throws where there is no asyncssh. */
+/** Logs in with asyncssh and runs the command; its exit code, or 255 where there was no login. Guard with `asyncsshMissing`. */
 export function asyncsshLogin(options: AsyncsshOptions): Promise<Result> {
-  const python = asyncsshPython();
-  if (python === undefined) throw new Error('no asyncssh: guard the test with asyncsshMissing()');
-  const { port, user, knownHosts, command, agent, key, forward, deadline = 30_000 } = options;
-  const where = ['--port', `${port}`, '--user', user, '--known-hosts', knownHosts];
+  const { agent, key, forward, deadline = 30_000 } = options;
   const who = [...flag('--agent', agent), ...flag('--key', key), ...flag('--forward', forward)];
-  return run(python, [script('asyncssh_login'), ...where, ...who, command], { deadline });
+  const [python = '', ...args] = pythonClient('asyncssh', options, who);
+  return run(python, args, { deadline });
 }
+
+const HOSTILE_CLIENT = fileURLToPath(new URL('python/hostile_client.py', import.meta.url));
 
 export interface HostileOptions {
   /** The destination to bind to. */
@@ -98,5 +73,5 @@ export function hostileClientArgv(options: HostileOptions): string[] {
     ...flag('--user', options.user),
   ];
   const how = [...(options.forwarded ? ['--forwarded'] : []), ...(options.noBind ? ['--no-bind'] : [])];
-  return [PYTHON, script('hostile_client'), ...where, ...flag('--agent', options.agent), ...how];
+  return [PYTHON, HOSTILE_CLIENT, ...where, ...flag('--agent', options.agent), ...how];
 }

@@ -9,21 +9,18 @@ import sys
 import asyncssh
 
 options = argparse.ArgumentParser()
-options.add_argument("--host", default="127.0.0.1")
-options.add_argument("--port", type=int, default=22)
-options.add_argument("--user", required=True)
-options.add_argument("--known-hosts", required=True)
 options.add_argument("--agent", help="the agent to log in with")
 options.add_argument("--key", help="the private key to log in with")
 options.add_argument("--forward", help="the agent to forward; default: none")
-options.add_argument("command")
+for name in ("host", "port", "user", "known_hosts", "command"):
+    options.add_argument(name)
 options = options.parse_args()
 
 
 async def login():
     connection = await asyncssh.connect(
         options.host,
-        options.port,
+        int(options.port),
         username=options.user,
         known_hosts=options.known_hosts,
         agent_path=options.agent,
