@@ -1,10 +1,10 @@
 /** The daemon itself beside an empty node process: start, idle CPU, resident memory after 10,000 and 20,000 logins. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { minimalEnvironment } from '../test/support/process.ts';
 import { DAEMON_FLAGS } from '../test/support/warden.ts';
 import { type RawParts, rawLogin, startRawParts, untilAccepting } from './parts.ts';
+import { cpuMs, resident, ticks } from './process-figures.ts';
 import { type Bench, digits, type Figure } from './report.ts';
 import { mean, median } from './statistics.ts';
 
@@ -13,20 +13,6 @@ const LOGINS = 10_000;
 const IDLE_MS = 10_000;
 /** After the last login: the wiper's collection, and whatever V8 gives back by itself. */
 const SETTLE_MS = 5_000;
-
-/** Resident set in MiB. */
-function resident(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) / 1024;
-}
-
-/** User and system time of a process, in clock ticks. */
-function ticks(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  // Counted from behind the program's name, which may hold anything: utime and stime are fields 14 and 15.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
-}
 
 function ended(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve) => child.once('exit', resolve));
@@ -88,9 +74,9 @@ async function run(): Promise<readonly Figure[]> {
     const memory: number[] = [];
     const cpu: number[] = [];
     for (const _half of [1, 2]) {
-      const before = ticks(pid);
+      const before = cpuMs(pid);
       await logins(parts, LOGINS);
-      cpu.push((ticks(pid) - before) * 10);
+      cpu.push(cpuMs(pid) - before);
       await sleep(SETTLE_MS);
       memory.push(resident(pid));
     }

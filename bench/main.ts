@@ -1,13 +1,25 @@
 /** `npm run bench [-- NAME …] [-- --json]`: each goal measured beside its real peer, printed as a Markdown table; `--json` as one JSON line. */
 import { parseArgs } from 'node:util';
+import { connectionsBench } from './connections.ts';
 import { daemonBench } from './daemon.ts';
 import { accessBench, loginBench } from './login.ts';
 import { describeMachine } from './machine.ts';
 import { mintBench } from './mint.ts';
+import { relayBench } from './relay.ts';
 import { type Figure, renderFigures, TABLE_HEAD, verdictOf } from './report.ts';
+import { stormBench } from './storm.ts';
 import { trailBench } from './trail.ts';
 
-const BENCHES = [mintBench, loginBench, accessBench, daemonBench, trailBench];
+const BENCHES = [
+  mintBench,
+  loginBench,
+  accessBench,
+  daemonBench,
+  stormBench,
+  relayBench,
+  connectionsBench,
+  trailBench,
+];
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean' } },

@@ -4,18 +4,15 @@
  * a bind is the caller's own (`direct_peers: ssh`), which a raw client can't pass: its functions, called on a real ssh.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
-import * as http from 'node:http';
 import { createServer } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callerWords } from '../src/destination/caller-words.ts';
-import { ed25519PublicBlob } from '../src/ssh/public-key.ts';
 import { processInfo } from '../src/system/peer.ts';
-import type { OpenBao } from '../test/support/openbao.ts';
 import { sshArgv } from '../test/support/ssh.ts';
+import { bareClient } from './bare-client.ts';
 import { openDisk } from './disk.ts';
-import { RAW_LOGIN, type RawParts, rawLogin, startRawParts, untilAccepting } from './parts.ts';
+import { type RawParts, rawLogin, startRawParts, untilAccepting } from './parts.ts';
 import { type Bench, digits, type Figure } from './report.ts';
 import { median, quantile } from './statistics.ts';
 
@@ -25,42 +22,8 @@ const STARTS = 10;
 /** Let the record of the signature before, which nobody waits for, reach the disk. */
 const PAUSE_MS = 5;
 
-/** The POST that the daemon sends, with a fresh key, on one kept connection. */
-function bareClient(bao: OpenBao) {
-  const agent = new http.Agent({ keepAlive: true, noDelay: true, maxSockets: 1 });
-  const post = (): Promise<number> => {
-    const key = ed25519PublicBlob(generateKeyPairSync('ed25519').publicKey).toString('base64');
-    const body = JSON.stringify({
-      public_key: `ssh-ed25519 ${key}`,
-      valid_principals: RAW_LOGIN,
-      ttl: '120s',
-      cert_type: 'user',
-    });
-    const headers = {
-      'x-vault-request': 'true',
-      'x-vault-token': bao.token,
-      'content-type': 'application/json',
-      'content-length': body.length,
-    };
-    return new Promise((resolve, reject) => {
-      const began = performance.now();
-      const url = `${bao.addr}/v1/${bao.mount}/sign/${bao.role}`;
-      const request = http.request(url, { method: 'POST', headers, agent }, (answer) => {
-        answer.resume();
-        answer.once('end', () => {
-          if (answer.statusCode === 200) resolve(performance.now() - began);
-          else reject(new Error(`OpenBao answered ${answer.statusCode}`));
-        });
-      });
-      request.once('error', reject);
-      request.end(body);
-    });
-  };
-  return { post, close: () => agent.destroy() };
-}
-
 async function warmMints({ bao, warden, hostKey, directory }: RawParts) {
-  const bare = bareClient(bao);
+  const bare = bareClient(bao, 1);
   const disk = openDisk(directory.join('disk'));
   const mints: number[] = [];
   const posts: number[] = [];

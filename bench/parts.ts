@@ -21,17 +21,25 @@ export interface RawParts {
   remove(): Promise<void>;
 }
 
+export interface RawOptions {
+  /** Socket of the agent behind; default none. */
+  readonly upstream?: string;
+  /** How long a mint may take; default the lane's 3 s. */
+  readonly deadline?: string;
+}
+
 /** A real OpenBao and a daemon that takes a raw client's binds for RAW_HOST, whose private host key we hold. */
-export async function startRawParts(): Promise<RawParts> {
+export async function startRawParts({ upstream, deadline = '3s' }: RawOptions = {}): Promise<RawParts> {
   const bao = await startOpenBao();
   const directory = tempDirectory('bench-');
   const hostKey = newHostKey();
   const line = `${RAW_HOST} ssh-ed25519 ${publicBlob(hostKey).toString('base64')}`;
   const warden = await startWarden({
     openbao: { addr: bao.addr, token: bao.token },
-    lanes: { web: { hosts: [RAW_HOST], logins: [RAW_LOGIN], role: bao.role } },
+    lanes: { web: { hosts: [RAW_HOST], logins: [RAW_LOGIN], role: bao.role, deadline } },
     principals: [RAW_LOGIN],
     knownHosts: [await writeKnownHosts(directory, [line])],
+    ...(upstream === undefined ? {} : { upstream }),
     // A raw client is no ssh: its flag alone must do. What the full check costs is measured apart.
     agent: { direct_peers: 'any' },
   });

@@ -3,9 +3,10 @@
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'ms' | '×' | 'MiB' | '/s' | 'ticks';
-  /** The goal: no more than this. Undefined: only for orientation. */
+  readonly unit: 'ms' | '×' | 'MiB' | 'kB' | '/s' | 'ticks' | 'lost';
+  /** The goal: no more than this, or no less. Neither: only for orientation. */
   readonly atMost?: number;
+  readonly atLeast?: number;
   /** What it was compared with, with its own numbers from the same run. */
   readonly beside: string;
 }
@@ -23,7 +24,11 @@ export function digits(value: number): string {
   return Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-export function verdictOf({ value, unit, atMost }: Figure): string {
+export function verdictOf({ value, unit, atMost, atLeast }: Figure): string {
+  if (atLeast !== undefined) {
+    const goal = `at least ${digits(atLeast)} ${unit}`;
+    return value >= atLeast ? `met (${goal})` : `MISSED by ${digits(atLeast - value)} ${unit} (${goal})`;
+  }
   if (atMost === undefined) return '';
   if (value <= atMost) return `met (at most ${digits(atMost)} ${unit})`;
   const times = atMost > 0 ? `, ${digits(value / atMost)} × the goal` : '';
