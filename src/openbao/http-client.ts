@@ -1,14 +1,14 @@
 /**
- * HTTP to OpenBao, and nothing else: base addresses in order, one pool of kept-alive connections, a deadline for connecting and
- * one for the whole exchange, a limit on the answer. It stands on node:http and node:https: on the hot path a fuller client
- * costs tens of megabytes and more CPU than the rest of a login (`bench/RESULTS.md`).
+ * HTTP to OpenBao, and nothing else: base addresses in order, kept-alive connections, a deadline for connecting and one for the whole
+ * exchange, a limit on the answer. Its HTTP/1.1 is its own (http-connection.ts, http-answer.ts), because for one
+ * POST node:http takes half a millisecond of CPU, a sixth of a login, and undici tens of megabytes (`bench/RESULTS.md`).
  * Left out: redirects, proxies, compression. Another address is tried only while nothing has been sent.
  */
-import * as http from 'node:http';
-import * as https from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsConfig } from '../config/config.ts';
 import { asWardenError, errnoOf, WardenError } from '../errors.ts';
+import { TooLarge } from './http-answer.ts';
+import { Endpoint } from './http-connection.ts';
 
 export const CONNECT_DEADLINE_MS = 1_000;
 /** OpenBao's answers on these paths are a few kilobytes. */
@@ -26,7 +26,8 @@ export interface BaoRequest {
 
 export interface BaoResponse {
   readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   /** The base address that answered. */
   readonly address: string;
@@ -94,71 +95,68 @@ function secureContext(tls: TlsConfig): SecureContext {
   }
 }
 
+/** What Node's own client refuses too: a line break in a value would be a field or a request of its own. */
+const FIELD_VALUE = /^[\t\x20-\x7e]*$/;
+
+function encodeRequest(endpoint: Endpoint, { method, path, headers, body }: BaoRequest): string {
+  let head = `${method} ${endpoint.prefix}/v1/${path} HTTP/1.1\r\nHost: ${endpoint.host}\r\nConnection: keep-alive\r\n`;
+  for (const [name, value] of Object.entries(headers)) {
+    if (!FIELD_VALUE.test(value))
+      throw new WardenError('config_invalid', `${name} can't be sent to OpenBao: it is not printable ASCII`, {
+        hint: 'correct the token, or openbao.namespace',
+      });
+    head += `${name}: ${value}\r\n`;
+  }
+  if (body === undefined) return `${head}\r\n`;
+  return `${head}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
 /** A client for the given base addresses (`https://host:8200`, no trailing slash). Throws `config_invalid` for unusable PEM texts. */
 export function createHttpClient(addresses: readonly string[], tls: TlsConfig): HttpClient {
-  const pool = { keepAlive: true, maxFreeSockets: 8 } as const;
-  const plainAgent = new http.Agent(pool);
-  const tlsAgent = new https.Agent({
-    ...pool,
-    secureContext: secureContext(tls),
-    rejectUnauthorized: !tls.skipVerify,
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-  });
+  const tlsOptions = {
+    context: secureContext(tls),
+    verify: !tls.skipVerify,
+    serverName: tls.serverName,
+  };
+  const endpoints = addresses.map((address) => new Endpoint(address, tlsOptions, MAX_ANSWER_BYTES));
   /** Index of the address to ask first: the one that served last. */
   let preferred = 0;
 
-  function exchange(address: string, request: BaoRequest, leftMs: number): Promise<BaoResponse> {
+  function exchange(index: number, request: BaoRequest, leftMs: number): Promise<BaoResponse> {
+    const address = addresses[index] ?? '';
+    const endpoint = endpoints[index];
     return new Promise((resolve, reject) => {
-      const secure = address.startsWith('https:');
-      const headers: Record<string, string | number> = { ...request.headers };
-      if (request.body !== undefined) {
-        headers['content-type'] = 'application/json';
-        headers['content-length'] = Buffer.byteLength(request.body);
-      }
-      const options = { method: request.method, headers, agent: secure ? tlsAgent : plainAgent };
-      const outgoing = (secure ? https : http).request(`${address}/v1/${request.path}`, options);
+      if (endpoint === undefined) return reject(timeout(address, request.deadlineMs));
+      const text = encodeRequest(endpoint, request);
       let connected = false;
-      const settle = () => {
+      let cancel = () => {};
+      const fail = (error: WardenError) => {
         clearTimeout(connecting);
         clearTimeout(whole);
-      };
-      const fail = (error: WardenError) => {
-        settle();
-        outgoing.destroy();
+        cancel();
         reject(error);
       };
-      const broke = (cause: Error) =>
-        fail(connected ? disconnected(address, cause) : unreachable(address, cause));
+      const broke = (cause: Error) => {
+        if (cause instanceof TooLarge) fail(tooLarge(address));
+        else fail(connected ? disconnected(address, cause) : unreachable(address, cause));
+      };
       const connecting = setTimeout(
         () => broke(new Error(`no connection within ${CONNECT_DEADLINE_MS} ms`)),
         CONNECT_DEADLINE_MS,
       );
       const whole = setTimeout(() => fail(timeout(address, request.deadlineMs)), leftMs);
-      outgoing.once('socket', (socket) => {
-        const ready = () => {
+      cancel = endpoint.exchange(text, {
+        onConnected() {
           connected = true;
           clearTimeout(connecting);
-        };
-        if (outgoing.reusedSocket) ready();
-        else socket.once(secure ? 'secureConnect' : 'connect', ready);
+        },
+        onAnswer({ status, headers, body }) {
+          clearTimeout(connecting);
+          clearTimeout(whole);
+          resolve({ status, headers, body: body.toString('utf8'), address });
+        },
+        onBroken: broke,
       });
-      outgoing.on('error', broke);
-      outgoing.once('response', (incoming) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        incoming.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > MAX_ANSWER_BYTES) fail(tooLarge(address));
-          else chunks.push(chunk);
-        });
-        incoming.on('error', broke);
-        incoming.once('end', () => {
-          settle();
-          const body = Buffer.concat(chunks).toString('utf8');
-          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body, address });
-        });
-      });
-      outgoing.end(request.body);
     });
   }
 
@@ -168,12 +166,11 @@ export function createHttpClient(addresses: readonly string[], tls: TlsConfig): 
       const order = [...addresses.keys()].map((step) => (preferred + step) % addresses.length);
       let failure: WardenError | undefined;
       for (const index of order) {
-        const address = addresses[index] ?? '';
         const left = request.deadlineMs - (performance.now() - started);
         if (left <= 0) break;
         const another = (index + 1) % addresses.length;
         try {
-          const response = await exchange(address, request, left);
+          const response = await exchange(index, request, left);
           // A sealed node or one without a leader: the next request goes to another.
           preferred = response.status >= 500 ? another : index;
           return response;
@@ -186,8 +183,7 @@ export function createHttpClient(addresses: readonly string[], tls: TlsConfig): 
       throw failure ?? timeout(addresses[0] ?? '', request.deadlineMs);
     },
     close() {
-      plainAgent.destroy();
-      tlsAgent.destroy();
+      for (const endpoint of endpoints) endpoint.close();
     },
   };
 }

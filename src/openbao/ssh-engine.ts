@@ -66,7 +66,7 @@ function encodeMount(mount: string): string {
 }
 
 function serverTimeOf(response: BaoResponse): number | undefined {
-  const time = Date.parse(response.headers.date ?? '');
+  const time = Date.parse(response.headers['date'] ?? '');
   return Number.isNaN(time) ? undefined : time;
 }
 

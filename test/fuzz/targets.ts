@@ -5,7 +5,7 @@ import { knownHosts, sshArguments, sshConfig } from './targets/destination.ts';
 import { certificate, keyLine, publicKey, signature } from './targets/keys.ts';
 import { list } from './targets/list.ts';
 import { control, terminalLine, token, trailRecord } from './targets/local.ts';
-import { minted, openbaoAnswer } from './targets/openbao.ts';
+import { httpAnswer, minted, openbaoAnswer } from './targets/openbao.ts';
 import { bindings, signRequest } from './targets/session.ts';
 import { frames, messages } from './targets/wire.ts';
 
@@ -23,6 +23,7 @@ export function allTargets(corpus: Corpus): readonly Target[] {
     sshConfig,
     sshArguments,
     list,
+    httpAnswer,
     openbaoAnswer,
     minted(corpus),
     trailRecord,

@@ -93,6 +93,14 @@ const REFUSAL = {
   hosts: ['web1'],
   pid: 1,
 };
+/** As OpenBao's Go server sends them, short and long. */
+const HTTP = {
+  sized: `HTTP/1.1 400 Bad Request\r\nCache-Control: no-store\r\nContent-Type: application/json\r\nDate: Mon, 23 Nov 2026 12:00:30 GMT\r\nContent-Length: 34\r\n\r\n${refusal('unknown role: dev')}\n`,
+  chunked:
+    'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\na\r\n{"data":{}\r\n1\r\n}\r\n0\r\nX: y\r\n\r\n',
+  closing: 'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.0 503 Service Unavailable\r\n\r\n<html>',
+} as const;
+
 const STATUS = {
   version: '0.1.0',
   pid: 4711,
@@ -142,6 +150,7 @@ export function writeTextSeeds(corpus: Corpus, signedKey: string, caKey: string)
   const answers = { ...OPENBAO, signed: [200, JSON.stringify(signed)], 'public-key': [200, caKey] };
   for (const [name, [status, body]] of Object.entries(answers))
     write('openbao-answer', name, `${status}\n${date}\n${body}`);
+  for (const [name, bytes] of Object.entries(HTTP)) write('http-answer', name, bytes);
   write('trail-record', 'mint', recordLine(MINT));
   write('trail-record', 'start', recordLine({ event: 'agent.start', phase: 'single', outcome: 'ok' }));
   write(

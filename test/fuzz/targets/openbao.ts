@@ -3,6 +3,7 @@
 import { WardenError } from '../../../src/errors.ts';
 import { type Asked, checkCertificate } from '../../../src/issuance/check.ts';
 import { errorOf, parseJson } from '../../../src/openbao/answers.ts';
+import { AnswerReader, type HttpAnswer, NotHttp, TooLarge } from '../../../src/openbao/http-answer.ts';
 import type { BaoResponse, HttpClient } from '../../../src/openbao/http-client.ts';
 import { sshEngine } from '../../../src/openbao/ssh-engine.ts';
 import { certificateBlobOf, parseCertificate } from '../../../src/ssh/certificate.ts';
@@ -20,6 +21,8 @@ function responseOf(input: Buffer): BaoResponse {
     address: 'http://127.0.0.1:8200',
   };
 }
+
+const MAX_BODY = 2_000;
 
 const PARAMETERS = {
   role: 'dev',
@@ -44,6 +47,45 @@ async function way(call: () => Promise<string>): Promise<string> {
     return `${thrown.code} ${thrown.hint.slice(0, 40)}`;
   }
 }
+
+/** What becomes of a stream that comes in pieces of at most `size` bytes, then ends. */
+function readInPieces(input: Buffer, size: number): string {
+  const reader = new AnswerReader(MAX_BODY);
+  try {
+    let answer: HttpAnswer | undefined;
+    for (let at = 0; at < input.length && answer === undefined; at += size)
+      answer = reader.push(Buffer.from(input.subarray(at, at + size)));
+    answer ??= reader.end();
+    if (answer === undefined) return 'unfinished';
+    must(answer.body.length <= MAX_BODY, 'a body is bounded');
+    must(answer.status >= 200 && answer.status <= 999, 'an interim answer is none');
+    return `${answer.status} ${Object.keys(answer.headers).length} ${answer.body.toString('base64')}`;
+  } catch (thrown) {
+    if (thrown instanceof NotHttp || thrown instanceof TooLarge) return `${thrown.name} ${thrown.message}`;
+    throw thrown;
+  }
+}
+
+/** Input: the bytes of a connection. */
+export const httpAnswer: Target = {
+  name: 'http-answer',
+  words: [
+    'HTTP/1.1 200 OK\r\n',
+    '\r\n',
+    '\r\n\r\n',
+    'Content-Length: ',
+    'Transfer-Encoding: chunked\r\n',
+    'Connection: close\r\n',
+    '0\r\n\r\n',
+    '\n',
+  ],
+  run(input) {
+    const whole = readInPieces(input, Math.max(1, input.length));
+    for (const size of [1, 3, 50])
+      must(readInPieces(input, size) === whole, 'an answer does not depend on how it is cut');
+    return whole.split(' ', 2).join(' ').slice(0, 40);
+  },
+};
 
 export const openbaoAnswer: Target = {
   name: 'openbao-answer',

@@ -1,0 +1,159 @@
+/**
+ * Connections to one base address of OpenBao: made when they are needed, kept while the server keeps them, one exchange at a time on
+ * each. Plain TCP or TLS; what is said on them is http-answer.ts.
+ */
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type SecureContext } from 'node:tls';
+import { AnswerReader, type HttpAnswer } from './http-answer.ts';
+
+/** Connections that are kept though nobody uses them: a burst's are let go. */
+const MAX_IDLE = 8;
+const KEEP_ALIVE_MS = 60_000;
+
+export interface TlsOptions {
+  readonly context: SecureContext;
+  readonly verify: boolean;
+  /** The name in the server's certificate, where it is not the address's. */
+  readonly serverName: string | undefined;
+}
+
+/** What becomes of an exchange; exactly one of them is called, and none after `cancel`. */
+export interface ExchangeEvents {
+  /** The connection stands: from now on the request may have been received. */
+  readonly onConnected: () => void;
+  readonly onAnswer: (answer: HttpAnswer) => void;
+  /** The system's error, or NotHttp or TooLarge. */
+  readonly onBroken: (cause: Error) => void;
+}
+
+class Connection {
+  readonly socket: Socket;
+  ready = false;
+  events: ExchangeEvents | undefined;
+  reader: AnswerReader | undefined;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+  }
+}
+
+export class Endpoint {
+  readonly #url: URL;
+  readonly #tls: TlsOptions;
+  readonly #maxBody: number;
+  readonly #idle: Connection[] = [];
+  readonly #all = new Set<Connection>();
+  /** The last session's ticket, so that a further connection needs no whole handshake. */
+  #session: Buffer | undefined;
+
+  constructor(address: string, tls: TlsOptions, maxBody: number) {
+    this.#url = new URL(address);
+    this.#tls = tls;
+    this.#maxBody = maxBody;
+  }
+
+  /** `host:port` as the Host field has it. */
+  get host(): string {
+    return this.#url.host;
+  }
+
+  /** Where the address's own path ends, without a slash. */
+  get prefix(): string {
+    return this.#url.pathname.replace(/\/$/, '');
+  }
+
+  /** Sends a whole request. Returns what gives it up: its connection is closed with it. */
+  exchange(request: string, events: ExchangeEvents): () => void {
+    const connection = this.#idle.pop() ?? this.#open();
+    connection.events = events;
+    connection.reader = new AnswerReader(this.#maxBody);
+    connection.socket.ref();
+    if (connection.ready) events.onConnected();
+    connection.socket.write(request);
+    return () => {
+      connection.events = undefined;
+      connection.socket.destroy();
+    };
+  }
+
+  close(): void {
+    for (const { socket } of this.#all) socket.destroy();
+  }
+
+  #dial(): Socket {
+    const { protocol, port } = this.#url;
+    const host = this.#url.hostname.replace(/^\[|\]$/g, '');
+    const common = { host, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+    if (protocol !== 'https:') return connectTcp({ ...common, port: Number(port || 80) });
+    const { context, verify, serverName } = this.#tls;
+    const name = serverName ?? (isIP(host) === 0 ? host : undefined);
+    const socket = connectTls({
+      ...common,
+      port: Number(port || 443),
+      secureContext: context,
+      rejectUnauthorized: verify,
+      ALPNProtocols: ['http/1.1'],
+      ...(name === undefined ? {} : { servername: name }),
+      ...(this.#session === undefined ? {} : { session: this.#session }),
+    });
+    socket.on('session', (session) => {
+      this.#session = session;
+    });
+    return socket;
+  }
+
+  #open(): Connection {
+    const socket = this.#dial();
+    const connection = new Connection(socket);
+    this.#all.add(connection);
+    const broken = (cause: Error) => {
+      const { events } = connection;
+      connection.events = undefined;
+      socket.destroy();
+      events?.onBroken(cause);
+    };
+    socket.once(this.#url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+      connection.ready = true;
+      connection.events?.onConnected();
+    });
+    socket.on('data', (chunk: Buffer) => {
+      // Nothing was asked: whatever it is, it is no answer.
+      if (connection.events === undefined) socket.destroy();
+      else this.#read(connection, broken, (reader) => reader.push(chunk));
+    });
+    socket.on('end', () => this.#read(connection, broken, (reader) => reader.end()));
+    socket.on('error', broken);
+    socket.on('close', () => {
+      this.#all.delete(connection);
+      const at = this.#idle.indexOf(connection);
+      if (at >= 0) this.#idle.splice(at, 1);
+      broken(new Error('it was closed'));
+    });
+    return connection;
+  }
+
+  #read(
+    connection: Connection,
+    broken: (cause: Error) => void,
+    read: (reader: AnswerReader) => HttpAnswer | undefined,
+  ): void {
+    const { events, reader, socket } = connection;
+    if (events === undefined || reader === undefined) return;
+    let answer: HttpAnswer | undefined;
+    try {
+      answer = read(reader);
+    } catch (thrown) {
+      broken(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      return;
+    }
+    if (answer === undefined) return;
+    connection.events = undefined;
+    connection.reader = undefined;
+    if (answer.reusable && this.#idle.length < MAX_IDLE) {
+      // It alone keeps no process alive.
+      socket.unref();
+      this.#idle.push(connection);
+    } else socket.destroy();
+    events.onAnswer(answer);
+  }
+}
