@@ -3,22 +3,20 @@
  * OpenSSH's ssh-agent holds (the best that there is: nothing to make, nothing to ask); through `bao ssh`. And `warden access`
  * beside plain ssh on the same daemon. What is compared is the difference within each round.
  */
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { type KeyFile, makeKey } from '../test/support/keys.ts';
 import { writeKnownHosts } from '../test/support/known-hosts.ts';
 import { type OpenBao, openbaoBinary, startOpenBao } from '../test/support/openbao.ts';
-import { type Environment, minimalEnvironment } from '../test/support/process.ts';
 import { clientArguments, sshArgv } from '../test/support/ssh.ts';
 import { startSshAgent } from '../test/support/ssh-agent.ts';
 import { type Sshd, startSshd } from '../test/support/sshd.ts';
 import { type TempDirectory, tempDirectory } from '../test/support/temp.ts';
 import { LAUNCHER, startWarden, type Warden } from '../test/support/warden.ts';
 import { type Bench, digits, type Figure } from './report.ts';
+import { rounds } from './rounds.ts';
 import { differences, interval, mean, median } from './statistics.ts';
 
 const ROUNDS = 120;
-const WARM_UP = 3;
 /** For the peers: what `bao ssh` asks for unasked, and a certificate that lasts longer than the bench. */
 const PEER_ROLE = 'bench-peer';
 const BAO_SSH_EXTENSIONS =
@@ -57,44 +55,6 @@ async function startLoginParts(): Promise<LoginParts> {
       directory.remove();
     },
   };
-}
-
-/** One way to log in: what is started, and with which environment. */
-interface Way {
-  readonly argv: readonly string[];
-  readonly env: Environment;
-}
-
-/** Milliseconds from start to end. Throws where it fails: a failed login is fast. */
-function timed({ argv, env }: Way): Promise<number> {
-  const [program = '', ...args] = argv;
-  return new Promise((resolve, reject) => {
-    const began = performance.now();
-    const child = spawn(program, args, {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: minimalEnvironment(env),
-    });
-    child.once('error', reject);
-    child.once('exit', (code) => {
-      if (code === 0) resolve(performance.now() - began);
-      else reject(new Error(`${program} ended with ${code}`));
-    });
-  });
-}
-
-/** Runs every way once in each round, beginning with another one each time. Returns the times by way. */
-async function rounds(ways: readonly Way[]): Promise<number[][]> {
-  const times: number[][] = ways.map(() => []);
-  for (let round = -WARM_UP; round < ROUNDS; round += 1) {
-    for (let i = 0; i < ways.length; i += 1) {
-      const at = (i + round + WARM_UP) % ways.length;
-      const way = ways[at];
-      if (way === undefined) continue;
-      const took = await timed(way);
-      if (round >= 0) times[at]?.push(took);
-    }
-  }
-  return times;
 }
 
 /** A certificate beside `key` from OpenBao, good for an hour. */
@@ -148,7 +108,7 @@ async function compareLogins(): Promise<readonly Figure[]> {
       'true',
     ];
     const baoEnvironment = { BAO_ADDR: bao.addr, BAO_TOKEN: bao.rootToken, HOME: directory.path };
-    const [held = [], minted = [], throughBao = []] = await rounds([
+    const [held = [], minted = [], throughBao = []] = await rounds(ROUNDS, [
       { argv, env: { SSH_AUTH_SOCK: agent.socket } },
       { argv, env: { SSH_AUTH_SOCK: warden.socket } },
       { argv: baoSsh, env: baoEnvironment },
@@ -183,7 +143,7 @@ async function compareAccess(): Promise<readonly Figure[]> {
   try {
     const { sshd, warden, knownHosts } = parts;
     const [program = 'ssh', ...args] = sshArgv({ port: sshd.port, knownHosts });
-    const [plain = [], access = []] = await rounds([
+    const [plain = [], access = []] = await rounds(ROUNDS, [
       { argv: [program, ...args], env: { SSH_AUTH_SOCK: warden.socket } },
       { argv: [LAUNCHER, 'access', ...args], env: { WARDEN_SOCKET: warden.socket } },
     ]);

@@ -1,31 +1,79 @@
-// Bundles the two programs (the CLI and the daemon) into dist/. Native and lab-only packages stay outside:
-// they are loaded from node_modules when they are needed.
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { build } from 'esbuild';
+// Bundles the two programs into dist/: the daemon, and the command line, of which each command loads its own part.
+// Native packages stay outside: they are loaded from node_modules when they are needed.
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, transform } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+// Not the identifiers: names stay in stack traces, and esbuild's keepNames would put them back one by one at every start.
+const minify = { minifyWhitespace: true, minifySyntax: true };
+const target = { platform: 'node', target: 'node20.19' };
+const bundle = {
+  ...minify,
+  ...target,
+  outdir: 'dist.new',
+  bundle: true,
+  format: 'esm',
+  // The last two are ssh2's own, which does without.
+  external: ['koffi', 'cpu-features', '*.node'],
+  define: { WARDEN_VERSION: JSON.stringify(version) },
+  logLevel: 'warning',
+};
+
+/** What the small commands would load and never use. */
+const lean = {
+  name: 'lean',
+  setup({ onResolve, onLoad }) {
+    // zod's small form gets a copy of zod's core of its own, where only what it uses of it is left.
+    const apart = (path) => ({ path, namespace: 'zod-mini', sideEffects: false });
+    onResolve({ filter: /^zod\/mini$/ }, () => apart(fileURLToPath(import.meta.resolve('zod/mini'))));
+    onResolve({ filter: /./, namespace: 'zod-mini' }, ({ path, resolveDir }) =>
+      apart(join(resolveDir, path)),
+    );
+    onLoad({ filter: /./, namespace: 'zod-mini' }, ({ path }) => ({
+      contents: readFileSync(path),
+      resolveDir: dirname(path),
+    }));
+    // commander can start other programs as its commands; warden has none.
+    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      importer.includes('/commander/') ? { path: 'none', namespace: 'none' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'none' }, () => ({ contents: '' }));
+  },
+};
+
 // Built beside and then put in place: whoever starts warden meanwhile finds the old build or the new one.
 for (const left of ['dist.new', 'dist.old']) rmSync(left, { recursive: true, force: true });
 await build({
-  entryPoints: { warden: 'src/cli/main.ts', agent: 'agent/main.ts' },
-  outdir: 'dist.new',
+  ...bundle,
+  entryPoints: { agent: 'agent/main.ts' },
   outExtension: { '.js': '.mjs' },
-  bundle: true,
-  splitting: true,
-  // Not the identifiers: names stay in stack traces, and esbuild's keepNames would put them back one by one at every start.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20.19',
-  external: ['koffi', 'ssh2'],
   // CommonJS packages inside an ES module bundle still call require() for Node's own modules.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
-  define: { WARDEN_VERSION: JSON.stringify(version) },
-  logLevel: 'warning',
 });
+// Node starts CommonJS a fifth of its own start faster, but esbuild splits only ES modules: so each part is converted afterwards.
+const { outputFiles } = await build({
+  ...bundle,
+  entryPoints: { warden: 'src/cli/main.ts' },
+  splitting: true,
+  plugins: [lean],
+  outExtension: { '.js': '.cjs' },
+  write: false,
+});
+for (const { path, text } of outputFiles) {
+  const { code } = await transform(text, {
+    ...minify,
+    ...target,
+    format: 'cjs',
+    // import() would start the ES module loader.
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
+  });
+  writeFileSync(join('dist.new', basename(path)), code);
+}
 if (existsSync('dist')) renameSync('dist', 'dist.old');
 renameSync('dist.new', 'dist');
 rmSync('dist.old', { recursive: true, force: true });

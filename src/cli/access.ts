@@ -1,13 +1,10 @@
 /** `warden access`: the launcher becomes ssh; here are its help and what it can't be asked for. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { WardenError } from '../errors.ts';
 import { action } from './context.ts';
 
-export function accessCommand(): Command {
-  return new Command('access')
-    .description(
-      "one-shot session: exactly ssh, on warden's socket; starts an agent for it if none is running",
-    )
+export function accessCommand(command: Command): void {
+  command
     .usage('[user@]host [ssh options] [command…]')
     .argument('[words...]')
     .addHelpText(

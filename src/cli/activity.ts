@@ -1,5 +1,5 @@
 /** `warden activity`: what was issued, to whom, for where. */
-import { Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { listIssuances } from '../activity/issuances.ts';
 import { renderJson, renderTable } from '../activity/render.ts';
 import { auditDirectory } from './audit-directory.ts';
@@ -11,9 +11,8 @@ function parseDays(text: string): number {
   return days;
 }
 
-export function activityCommand(): Command {
-  return new Command('activity')
-    .description('the certificates that were issued, from the trail')
+export function activityCommand(command: Command): void {
+  command
     .option('--days <n>', 'how far back', parseDays, 7)
     .option('--host <name>', 'only for this host')
     .option('--actor <name>', 'only for this actor')

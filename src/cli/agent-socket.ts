@@ -1,5 +1,5 @@
 /** `warden agent socket`: where a destination socket is; the daemon opens it. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { requestSocket } from '../control/client.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
@@ -10,8 +10,8 @@ interface SocketFlags extends CommonFlags {
   readonly json?: boolean;
 }
 
-export function socketCommand(): Command {
-  return new Command('socket')
+export function socketCommand(command: Command): void {
+  command
     .description('print the path of a destination socket, for clients that send no session-bind')
     .argument('[host]', 'the host that the socket is for; with a port: [host]:port')
     .option('--lane <id>', 'for all hosts of a lane, in place of a host')

@@ -1,8 +1,8 @@
 /** `warden agent`: the launcher starts the daemon itself; here are its help, `--reload` and `--stop`. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
-import { controlSockets, fetchStatus, requestReload, requestStop } from '../control/client.ts';
+import type { Command } from 'commander';
+import { controlSocket, fetchStatus, requestReload, requestStop } from '../control/client.ts';
 import { servedConfig } from '../control/signposts.ts';
 import { EXIT, WardenError } from '../errors.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
@@ -16,9 +16,8 @@ const LOOK_EVERY_MS = 20;
 
 /** Stops the daemon and waits until its place is free. */
 async function stopAgent(flags: CommonFlags): Promise<void> {
-  const sockets = daemonSockets(flags);
-  const { pid, socket } = await fetchStatus(sockets);
-  const control = controlSockets([socket]);
+  const { pid, socket } = await fetchStatus(daemonSockets(flags));
+  const control = [controlSocket(socket)];
   await requestStop(control);
   const deadline = performance.now() + STOP_DEADLINE_MS;
   const gone = () =>
@@ -49,10 +48,9 @@ async function reloadAgent(flags: CommonFlags, json: boolean): Promise<void> {
   for (const key of needs_restart) print(`${key} needs a restart`);
 }
 
-export function agentCommand(): Command {
-  return new Command('agent')
-    .description('run the agent in the foreground (or: --background, --reload, --stop, --check)')
-    .addCommand(socketCommand())
+export function agentCommand(command: Command): void {
+  socketCommand(command.command('socket'));
+  command
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--socket <path>', 'where to listen')
     .option('--upstream <path>', 'the agent behind this one, or none')

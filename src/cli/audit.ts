@@ -1,12 +1,13 @@
 /** `warden audit verify`: is the trail what warden wrote? */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { EXIT } from '../errors.ts';
 import { renderVerification, verifyTrail } from '../trail/verify.ts';
 import { auditDirectory } from './audit-directory.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 
-export function auditCommand(): Command {
-  const verify = new Command('verify')
+export function auditCommand(command: Command): void {
+  command
+    .command('verify')
     .description('check the chain of the trail: exit 0 intact, 1 changed')
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--json', 'for a program')
@@ -19,5 +20,4 @@ export function auditCommand(): Command {
         if (!result.intact) process.exitCode = EXIT.no;
       }),
     );
-  return new Command('audit').description('the trail').addCommand(verify);
 }

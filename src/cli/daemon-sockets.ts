@@ -1,25 +1,37 @@
-/** Where the daemon's control socket may be: by the configuration if there is a good one, and by what daemons have left. */
-import { loadConfig } from '../config/load.ts';
-import { shippedCatalog } from '../config/package-paths.ts';
+/** Where the daemon's control socket may be: by what daemons have left, and by the configuration if there is a good one. */
 import { runtimePaths } from '../config/runtime-paths.ts';
-import { salvage } from '../config/salvage.ts';
-import { controlSockets } from '../control/client.ts';
+import { controlSocket } from '../control/client.ts';
 import { servedConfig, socketsOfConfig } from '../control/signposts.ts';
 import { type CommonFlags, pathInput } from './context.ts';
 
 /**
- * The likeliest first; never throws. The configuration may have been broken or changed since the daemon started, so the daemons of this
- * configuration are looked for too; those of another one are nobody's business here (`--stop` must not find them).
+ * One after the other, the likeliest first; never throws. The daemons of this configuration come first: it may have been broken or
+ * changed since they started, and reading it (YAML and schemas) is the greater part of a small command's time. Those of another
+ * configuration are nobody's business here (`--stop` must not find them).
  */
-export function daemonSockets(flags: CommonFlags): readonly string[] {
+export async function* daemonSockets(flags: CommonFlags): AsyncGenerator<string, void> {
   const input = pathInput(flags);
   const [early] = runtimePaths(input).sockets;
-  if (early !== undefined && early.origin !== 'default') return controlSockets([early.value]);
+  if (early !== undefined && early.origin !== 'default') {
+    yield controlSocket(early.value);
+    return;
+  }
   const left = socketsOfConfig(input);
+  for (const socket of left) yield controlSocket(socket);
+  const configured = await configuredSocket(flags);
+  if (configured !== undefined && !left.includes(configured)) yield controlSocket(configured);
+}
+
+/** The socket that the configuration names; of one that can't be used, what can be had of it, unless another's daemon is there. */
+async function configuredSocket(flags: CommonFlags): Promise<string | undefined> {
+  const input = pathInput(flags);
+  const { loadConfig } = await import('../config/load.ts');
+  const { shippedCatalog } = await import('../config/package-paths.ts');
   try {
-    return controlSockets([loadConfig({ ...input, shippedCatalog: shippedCatalog() }).agent.socket, ...left]);
+    return loadConfig({ ...input, shippedCatalog: shippedCatalog() }).agent.socket;
   } catch {
+    const { salvage } = await import('../config/salvage.ts');
     const { socket } = salvage(input);
-    return controlSockets(servedConfig(socket) === undefined ? [...left, socket] : left);
+    return servedConfig(socket) === undefined ? socket : undefined;
   }
 }

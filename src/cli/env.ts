@@ -1,13 +1,12 @@
 /** `warden env`: the launcher answers when a daemon runs with the default socket; the other cases end here. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { fetchStatus } from '../control/client.ts';
 import { WardenError } from '../errors.ts';
 import { action, type CommonFlags, print } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
 
-export function envCommand(): Command {
-  return new Command('env')
-    .description('print what ssh needs to use the running agent, for a shell, cron or a unit')
+export function envCommand(command: Command): void {
+  command
     .option('--config <file>', 'the configuration: warden.yaml')
     .addHelpText('after', '\nExample:\n  $ eval "$(warden env)" && ssh host')
     .action(

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { systemClock } from '../system/clock.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 import { action, print } from './context.ts';
@@ -16,11 +16,8 @@ function note(text: string): void {
   process.stderr.write(`${sanitizeLine(text)}\n`);
 }
 
-export function labCommand(): Command {
-  return new Command('lab')
-    .description(
-      'try everything without infrastructure: an OpenBao stand-in and two SSH servers, on loopback',
-    )
+export function labCommand(command: Command): void {
+  command
     .option('--dir <directory>', 'where to write the configuration; default: a new temporary directory')
     .option('--openbao [program]', 'run the real OpenBao (dev mode) in place of the stand-in')
     .addHelpText(

@@ -1,5 +1,5 @@
 /** `warden status`: the daemon, OpenBao, the lanes. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { fetchStatus } from '../control/client.ts';
 import type { Status } from '../control/messages.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
@@ -36,9 +36,8 @@ function render(status: Status): string {
   return rows.map(([name, value]) => sanitizeLine(`${name.padEnd(14)}${value}`)).join('\n');
 }
 
-export function statusCommand(): Command {
-  return new Command('status')
-    .description('the running agent: where it listens, what it mints from, how it is')
+export function statusCommand(command: Command): void {
+  command
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--json', 'for a program')
     .addHelpText('after', '\nExample:\n  $ warden status --json')

@@ -1,5 +1,5 @@
 /** `warden why [host]`: the last refusals and failed mints, and what to do. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { fetchRefusals, fetchStatus } from '../control/client.ts';
 import type { Refusal, Status } from '../control/messages.ts';
 import { EXIT } from '../errors.ts';
@@ -27,20 +27,18 @@ function nothing(host: string | undefined, { started, relay_only }: Status): str
   ].join('\n');
 }
 
-export function whyCommand(): Command {
-  return new Command('why')
-    .description('why a login got no certificate, and what to do: the last refusals, newest first')
+export function whyCommand(command: Command): void {
+  command
     .argument('[host]', 'only for this host')
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--json', 'for a program')
     .addHelpText('after', '\nExample:\n  $ warden why web1.prod.example.com')
     .action(
       action(async (host: string | undefined, flags: CommonFlags & { json?: boolean }) => {
-        const sockets = daemonSockets(flags);
-        const refusals = await fetchRefusals(sockets, host);
+        const refusals = await fetchRefusals(daemonSockets(flags), host);
         if (flags.json === true) printJson(refusals);
         else if (refusals.length > 0) print(refusals.map(render).join('\n'));
-        else print(nothing(host, await fetchStatus(sockets)));
+        else print(nothing(host, await fetchStatus(daemonSockets(flags))));
         if (refusals.length === 0) process.exitCode = EXIT.no;
       }),
     );

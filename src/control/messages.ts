@@ -1,8 +1,8 @@
 /**
  * What the control socket says: JSON over HTTP on a Unix socket in the daemon's private directory, never forwarded. One schema for
- * both ends.
+ * both ends; zod's small form, since the small commands load nothing else of it.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { ERROR_CODE_NAMES } from '../errors.ts';
 
 /** What can be asked: `GET status`, `GET why?host=NAME`, `POST socket?host=…&lane=…&login=…`, `POST reload`, `POST stop`. */
@@ -30,8 +30,8 @@ export const refusalSchema = z.object({
   message: z.string(),
   hint: z.string(),
   hosts: z.array(z.string()),
-  lane: z.string().optional(),
-  pid: z.number().optional(),
+  lane: z.optional(z.string()),
+  pid: z.optional(z.number()),
 });
 export type Refusal = z.infer<typeof refusalSchema>;
 
@@ -58,28 +58,28 @@ export const statusSchema = z.object({
   started: z.string(),
   socket: z.string(),
   destination_sockets: z.array(z.string()),
-  upstream: z.string().nullable(),
-  config: z.string().nullable(),
+  upstream: z.nullable(z.string()),
+  config: z.nullable(z.string()),
   /** Why nothing is minted at all, or null. */
-  relay_only: z.string().nullable(),
+  relay_only: z.nullable(z.string()),
   /** Why the configuration, when it was last read again, was refused and the former one stayed, or null. */
-  reload_refused: z.string().nullable(),
+  reload_refused: z.nullable(z.string()),
   lanes: z.array(z.string()),
   warnings: z.array(z.string()),
-  openbao: z
-    .object({
+  openbao: z.nullable(
+    z.object({
       addresses: z.array(z.string()),
       mount: z.string(),
       credential: z.string(),
       /** Pinned CAs, `SHA256:…`. */
       ssh_ca: z.array(z.string()),
       /** The failure that logins are being spared, or null. */
-      paused: z.string().nullable(),
+      paused: z.nullable(z.string()),
       /** OpenBao's clock minus this one, in milliseconds, as last seen. */
-      skew_ms: z.number().nullable(),
-      identity: z.string().nullable(),
-    })
-    .nullable(),
+      skew_ms: z.nullable(z.number()),
+      identity: z.nullable(z.string()),
+    }),
+  ),
   connections: z.number(),
   live_certificates: z.number(),
   minted: z.number(),

@@ -26,7 +26,7 @@ let failure: unknown;
 
 function load(): Libc {
   // require() and not import: the callers are synchronous, and the package must stay unloaded until one of them runs.
-  const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi');
+  const koffi: typeof import('koffi') = createRequire(import.meta.filename)('koffi');
   const library = koffi.load(null);
   const getsockopt = library.func('int getsockopt(int, int, int, _Out_ void*, _Inout_ uint32_t*)');
   const flock = library.func('int flock(int, int)');

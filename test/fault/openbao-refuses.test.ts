@@ -1,7 +1,7 @@
 /** What a real OpenBao refuses, and the token that it knows no longer: one line each that names the field and what to do, as `warden why` prints it. */
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { refusalSchema } from '../../src/control/messages.ts';
+import { whySchema } from '../../src/control/messages.ts';
 import { NO_OPENBAO, type OpenBao, openbaoMissing, startOpenBao } from '../support/openbao.ts';
 import { sshdMissing } from '../support/sshd.ts';
 import { startWarden, type Warden, type WardenOptions } from '../support/warden.ts';
@@ -49,7 +49,7 @@ function startAsking(options: Partial<WardenOptions>): Promise<Warden> {
 async function why(warden: Warden) {
   const { stdout, stderr } = await warden.cli(['why', '127.0.0.1', '--json']);
   expect(stderr).toBe('');
-  return refusalSchema.array().parse(JSON.parse(stdout))[0];
+  return whySchema.parse({ refusals: JSON.parse(stdout) }).refusals[0];
 }
 
 /** Logs in, which must happen with the upstream key, and returns the one line that says why, with its hint. */

@@ -1,0 +1,96 @@
+/**
+ * The commands, each with the line that `--help` has for it. A command's own file, with all that it needs, is loaded only when that
+ * command is asked for: people wait for every one of these milliseconds.
+ */
+import { Command } from 'commander';
+import { sanitizeLine } from '../system/sanitize.ts';
+import { VERSION } from '../version.ts';
+
+/** Adds options, arguments, examples and the action to a command that has its name and description. */
+type Fill = (command: Command) => void;
+
+interface Entry {
+  readonly name: string;
+  readonly about: string;
+  readonly load: () => Promise<Fill>;
+}
+
+const COMMANDS: readonly Entry[] = [
+  {
+    name: 'agent',
+    about: 'run the agent in the foreground (or: --background, --reload, --stop, --check)',
+    load: async () => (await import('./agent.ts')).agentCommand,
+  },
+  {
+    name: 'access',
+    about: "one-shot session: exactly ssh, on warden's socket; starts an agent for it if none is running",
+    load: async () => (await import('./access.ts')).accessCommand,
+  },
+  {
+    name: 'env',
+    about: 'print what ssh needs to use the running agent, for a shell, cron or a unit',
+    load: async () => (await import('./env.ts')).envCommand,
+  },
+  {
+    name: 'status',
+    about: 'the running agent: where it listens, what it mints from, how it is',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  {
+    name: 'why',
+    about: 'why a login got no certificate, and what to do: the last refusals, newest first',
+    load: async () => (await import('./why.ts')).whyCommand,
+  },
+  {
+    name: 'activity',
+    about: 'the certificates that were issued, from the trail',
+    load: async () => (await import('./activity.ts')).activityCommand,
+  },
+  {
+    name: 'audit',
+    about: 'the trail',
+    load: async () => (await import('./audit.ts')).auditCommand,
+  },
+  {
+    name: 'lab',
+    about: 'try everything without infrastructure: an OpenBao stand-in and two SSH servers, on loopback',
+    load: async () => (await import('./lab.ts')).labCommand,
+  },
+];
+
+/** One line: commander may put a suggestion ("Did you mean …?") on a second. */
+function usageError(text: string): string {
+  const reason = text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ');
+  return `warden: ${sanitizeLine(reason)} (warden --help)\n`;
+}
+
+/**
+ * The whole command line. Only the commands that `wanted` says yes to have more than a name and a description.
+ */
+export async function wardenProgram(wanted: (name: string) => boolean): Promise<Command> {
+  const program = new Command('warden')
+    .description(
+      'An SSH agent: for each login a certificate of its own, made by OpenBao, in memory, and written down.',
+    )
+    .version(VERSION)
+    // `agent` and `agent socket` both have --json.
+    .enablePositionalOptions()
+    .configureOutput({ outputError: (text, write) => write(usageError(text)) })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ eval "$(warden agent --background)"    start the agent for this shell
+  $ ssh host                               log in as ever
+  $ warden why host                        when it did not`,
+    );
+  for (const { name, about, load } of COMMANDS) {
+    const command = program.command(name).description(about);
+    if (wanted(name)) (await load())(command);
+  }
+  return program;
+}
