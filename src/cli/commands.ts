@@ -22,6 +22,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./agent.ts')).agentCommand,
   },
   {
+    name: 'init',
+    about: 'write a first configuration; or print what OpenBao’s administrator runs; or undo it all',
+    load: async () => (await import('./init.ts')).initCommand,
+  },
+  {
     name: 'access',
     about: "one-shot session: exactly ssh, on warden's socket; starts an agent for it if none is running",
     load: async () => (await import('./access.ts')).accessCommand,

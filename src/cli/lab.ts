@@ -5,12 +5,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../system/clock.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
+import { shellWord } from '../system/shell-word.ts';
 import { action, print } from './context.ts';
-
-/** A word for sh, whatever it holds. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
 
 function note(text: string): void {
   process.stderr.write(`${sanitizeLine(text)}\n`);
@@ -46,7 +42,8 @@ Example:
             openbao === undefined
               ? await startLab(options)
               : await startLabOnOpenBao(openbao === true ? 'bao' : openbao, options);
-          for (const [name, value] of Object.entries(lab.exports)) print(`export ${name}=${quoted(value)};`);
+          for (const [name, value] of Object.entries(lab.exports))
+            print(`export ${name}=${shellWord(value)};`);
           note(`warden lab (not for production): ready, in ${lab.dir}`);
           note(
             `warden lab (not for production): next: eval "$(warden agent --background)"; ssh -F ${lab.dir}/ssh_config lab`,

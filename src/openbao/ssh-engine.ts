@@ -61,24 +61,33 @@ export interface SshEngine {
   lookupSelf(token: string, deadlineMs: number): Promise<TokenInfo>;
 }
 
-function encodeMount(mount: string): string {
+/** A mount or role as it stands in a path. */
+export function encodePath(mount: string): string {
   return mount.split('/').map(encodeURIComponent).join('/');
 }
 
-function serverTimeOf(response: BaoResponse): number | undefined {
+/** Headers of every request that concerns `namespace`. */
+export function baseHeaders(namespace: string | undefined): Record<string, string> {
+  return {
+    'x-vault-request': 'true',
+    ...(namespace === undefined || namespace === '' ? {} : { 'x-vault-namespace': namespace }),
+  };
+}
+
+/** Milliseconds since the epoch by the answer's `Date` header, where it has one. */
+export function serverTimeOf(response: BaoResponse): number | undefined {
   const time = Date.parse(response.headers['date'] ?? '');
   return Number.isNaN(time) ? undefined : time;
 }
 
 /** The engine mounted at `mount`, in `namespace` where one is given. */
 export function sshEngine(http: HttpClient, mount: string, namespace: string | undefined): SshEngine {
-  const base: Record<string, string> = { 'x-vault-request': 'true' };
-  if (namespace !== undefined && namespace !== '') base['x-vault-namespace'] = namespace;
+  const base = baseHeaders(namespace);
   const withToken = (token: string) => ({ ...base, 'x-vault-token': token });
 
   return {
     async sign(token, p) {
-      const path = `${encodeMount(mount)}/sign/${encodeURIComponent(p.role)}`;
+      const path = `${encodePath(mount)}/sign/${encodeURIComponent(p.role)}`;
       const body = {
         public_key: p.publicKey,
         valid_principals: p.principals.join(','),
@@ -114,7 +123,7 @@ export function sshEngine(http: HttpClient, mount: string, namespace: string | u
       };
     },
     async caPublicKeys(deadlineMs) {
-      const path = `${encodeMount(mount)}/public_key`;
+      const path = `${encodePath(mount)}/public_key`;
       const response = await http.request({ method: 'GET', path, headers: base, deadlineMs });
       // Every SSH engine shows this key to anybody; without a token, OpenBao says 403 instead of 404 where there is no mount.
       if (response.status === 403) throw errorOf({ ...response, status: 404 }, path);

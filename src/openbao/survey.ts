@@ -1,0 +1,161 @@
+/**
+ * What a token can see of OpenBao's SSH engines: for setting up and for finding faults; nothing on the way of a login asks it.
+ * OpenBao's API documentation: "/sys/internal/ui/mounts", "/sys/mounts", "/sys/capabilities-self", "/sys/health", "SSH secrets engine"
+ * (list roles, read role). Any of it may be forbidden to a token that may sign. LIST is sent as `GET …?list=true`, which means the same.
+ */
+import * as z from 'zod';
+import { WardenError } from '../errors.ts';
+import { errorOf, parseJson } from './answers.ts';
+import type { BaoResponse, HttpClient } from './http-client.ts';
+import { baseHeaders, encodePath, serverTimeOf } from './ssh-engine.ts';
+
+/** A role as far as warden cares. */
+export interface RoleFields {
+  readonly userCertificates: boolean;
+  /** Principals that it may sign; `*` is any. */
+  readonly allowedUsers: readonly string[];
+  /** Whether they hold `{{…}}`, which only OpenBao can fill in. */
+  readonly usersTemplate: boolean;
+  readonly defaultExtensions: readonly string[];
+  /** What may be asked for; `*` is any. */
+  readonly allowedExtensions: readonly string[];
+  /** 0: the mount's own limit. */
+  readonly maxTtlSeconds: number;
+}
+
+export interface Health {
+  readonly initialized: boolean;
+  readonly sealed: boolean;
+  readonly version: string;
+  readonly address: string;
+  /** Milliseconds since the epoch by the server's `Date` header, where it sent one. */
+  readonly serverTime: number | undefined;
+}
+
+/** Every call throws what the HTTP client and `errorOf` throw: `bao_denied` where the token may not look. */
+export interface Survey {
+  /** The paths, without closing slash, of the SSH engines that the token may see. */
+  sshMounts(token: string, deadlineMs: number): Promise<readonly string[]>;
+  roles(token: string, mount: string, deadlineMs: number): Promise<readonly string[]>;
+  /** Undefined: there is none of this name. */
+  role(token: string, mount: string, name: string, deadlineMs: number): Promise<RoleFields | undefined>;
+  /** Those of `roles` that the token's policies let it sign with; whether they are there is another question. */
+  maySign(
+    token: string,
+    mount: string,
+    roles: readonly string[],
+    deadlineMs: number,
+  ): Promise<readonly string[]>;
+  /** What a node says of itself; needs no token. */
+  health(deadlineMs: number): Promise<Health>;
+}
+
+const MAX_NAMES = 10_000;
+const name = z.string().max(1024);
+const mountsBody = z.object({
+  data: z.union([
+    z.object({ secret: z.record(name, z.object({ type: z.string() })) }).transform(({ secret }) => secret),
+    z.record(name, z.object({ type: z.string() })),
+  ]),
+});
+const listBody = z.object({ data: z.object({ keys: z.array(name).max(MAX_NAMES) }) });
+const capabilitiesBody = z.object({ data: z.record(name, z.array(z.string())) });
+const healthBody = z.object({
+  initialized: z.boolean().default(true),
+  sealed: z.boolean().default(false),
+  version: z.string().max(128).default(''),
+});
+const commaList = z.string().transform((text) => text.split(',').filter((part) => part !== ''));
+const roleBody = z.object({
+  data: z.object({
+    allow_user_certificates: z.boolean().default(false),
+    allowed_users: commaList.default([]),
+    allowed_users_template: z.boolean().default(false),
+    default_extensions: z
+      .record(z.string(), z.string())
+      .nullish()
+      .transform((extensions) => Object.keys(extensions ?? {})),
+    allowed_extensions: commaList.default([]),
+    max_ttl: z.number().default(0),
+  }),
+});
+
+function parsed<T>(response: BaoResponse, path: string, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(parseJson(response));
+  if (result.success) return result.data;
+  throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} is not what its documentation says`, {
+    hint: 'is openbao.addr right, and openbao.mount an SSH secrets engine?',
+    cause: result.error,
+  });
+}
+
+/** The survey of one server, in `namespace` where one is given. */
+export function createSurvey(http: HttpClient, namespace: string | undefined): Survey {
+  const headers = (token: string) => ({ ...baseHeaders(namespace), 'x-vault-token': token });
+  const get = (token: string, path: string, deadlineMs: number) =>
+    http.request({ method: 'GET', path, headers: headers(token), deadlineMs });
+
+  return {
+    async sshMounts(token, deadlineMs) {
+      // The first shows each token what it may use; where a policy forbids it, an administrator's token may have the second.
+      const paths = ['sys/internal/ui/mounts', 'sys/mounts'] as const;
+      let response = await get(token, paths[0], deadlineMs);
+      if (response.status === 403) response = await get(token, paths[1], deadlineMs);
+      if (response.status !== 200) throw errorOf(response, paths[0]);
+      return Object.entries(parsed(response, paths[0], mountsBody).data)
+        .filter(([, { type }]) => type === 'ssh')
+        .map(([path]) => path.replace(/\/$/, ''));
+    },
+    async roles(token, mount, deadlineMs) {
+      const path = `${encodePath(mount)}/roles`;
+      const response = await get(token, `${path}?list=true`, deadlineMs);
+      // OpenBao says 404 for an empty list, and for a path that is not mounted.
+      if (response.status === 404) return [];
+      if (response.status !== 200) throw errorOf(response, path);
+      return parsed(response, path, listBody).data.keys;
+    },
+    async role(token, mount, role, deadlineMs) {
+      const path = `${encodePath(mount)}/roles/${encodePath(role)}`;
+      const response = await get(token, path, deadlineMs);
+      if (response.status === 404) return undefined;
+      if (response.status !== 200) throw errorOf(response, path);
+      const { data } = parsed(response, path, roleBody);
+      return {
+        userCertificates: data.allow_user_certificates,
+        allowedUsers: data.allowed_users,
+        usersTemplate: data.allowed_users_template,
+        defaultExtensions: data.default_extensions,
+        allowedExtensions: data.allowed_extensions,
+        maxTtlSeconds: data.max_ttl,
+      };
+    },
+    async maySign(token, mount, roles, deadlineMs) {
+      const path = 'sys/capabilities-self';
+      const signPath = (role: string) => `${mount}/sign/${role}`;
+      const response = await http.request({
+        method: 'POST',
+        path,
+        headers: headers(token),
+        body: JSON.stringify({ paths: roles.map(signPath) }),
+        deadlineMs,
+      });
+      if (response.status !== 200) throw errorOf(response, path);
+      const { data } = parsed(response, path, capabilitiesBody);
+      return roles.filter((role) =>
+        data[signPath(role)]?.some((capability) => capability === 'update' || capability === 'root'),
+      );
+    },
+    async health(deadlineMs) {
+      const path = 'sys/health';
+      // Without the namespace: inside one, it is refused.
+      const response = await http.request({
+        method: 'GET',
+        path,
+        headers: baseHeaders(undefined),
+        deadlineMs,
+      });
+      const body = parsed(response, path, healthBody);
+      return { ...body, address: response.address, serverTime: serverTimeOf(response) };
+    },
+  };
+}
