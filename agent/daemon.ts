@@ -98,6 +98,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     upstream: options.upstream ?? null,
     config: setup.file ?? null,
     relay_only: setup.relayOnly ?? null,
+    locked: services.upstream.locked,
     reload_refused: setup.refused ?? null,
     lanes: setup.config?.lanes.map(({ id }) => id) ?? [],
     warnings: [

@@ -27,6 +27,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./init.ts')).initCommand,
   },
   {
+    name: 'doctor',
+    about: 'what would happen for a login, step by step, and what to do where it fails',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  {
     name: 'access',
     about: "one-shot session: exactly ssh, on warden's socket; starts an agent for it if none is running",
     load: async () => (await import('./access.ts')).accessCommand,

@@ -19,6 +19,9 @@ import type { Sources } from './sources.ts';
 /** sun_path has 108 bytes on Linux, one of them for the closing NUL. */
 const MAX_SOCKET_BYTES = 107;
 
+/** How the warning begins that there is no agent behind this one because the one that was named is this one. */
+export const OWN_SOCKET = "agent.upstream is warden's own socket";
+
 /** Resolves the block. `stateDir` is absolute. Problems and warnings are left in `sources`. */
 export function resolveAgent(
   sources: Sources,
@@ -104,9 +107,7 @@ function resolveUpstream(
     else upstream = word === 'none' ? undefined : sources.path(word);
   }
   if (upstream === undefined || real(upstream) !== real(socket)) return upstream;
-  sources.warnings.push(
-    `agent.upstream is warden's own socket (${socket}): there is no agent behind this one`,
-  );
+  sources.warnings.push(`${OWN_SOCKET} (${socket}): there is no agent behind this one`);
   return undefined;
 }
 

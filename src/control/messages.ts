@@ -64,6 +64,8 @@ export const statusSchema = z.object({
   relay_only: z.nullable(z.string()),
   /** Why the configuration, when it was last read again, was refused and the former one stayed, or null. */
   reload_refused: z.nullable(z.string()),
+  /** Whether it took a lock (`ssh-add -x`) and no unlock since. */
+  locked: z.boolean(),
   lanes: z.array(z.string()),
   warnings: z.array(z.string()),
   openbao: z.nullable(

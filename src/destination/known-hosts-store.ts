@@ -6,7 +6,14 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { open, stat as statFile } from 'node:fs/promises';
 import { errnoOf } from '../errors.ts';
-import { type KnownHosts, type KnownHostsLine, parseKnownHosts, speaksOf } from './known-hosts.ts';
+import {
+  type KnownHosts,
+  type KnownHostsLine,
+  keysNamed,
+  type NamedKey,
+  parseKnownHosts,
+  speaksOf,
+} from './known-hosts.ts';
 import { READ_DEADLINE_MS, readWithin } from './read-deadline.ts';
 
 /** 100,000 hashed lines take 15 MB. */
@@ -18,6 +25,8 @@ export interface KnownHostsView {
   readonly linesOf: (key: Buffer) => readonly KnownHostsLine[];
   /** Whether any line but a @revoked one speaks of a name, whatever its key; yes where a file could not be read. */
   readonly knows: (name: string) => boolean;
+  /** The keys that lines give for a name, file by file. */
+  readonly keysNamed: (name: string) => readonly NamedKey[];
   /** One line for people for each file that could not be read, and for each that has bad lines. */
   readonly warnings: readonly string[];
 }
@@ -107,6 +116,7 @@ export class KnownHostsStore {
         return reads.flatMap(({ content }) => content.byKey.get(base64) ?? []);
       },
       knows: (name) => reads.some(({ content, unreadable }) => unreadable || speaksOf(content, name)),
+      keysNamed: (name) => reads.flatMap(({ content }) => keysNamed(content, name)),
       warnings: reads.flatMap(({ warning }) => warning ?? []),
     };
   }

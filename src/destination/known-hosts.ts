@@ -130,6 +130,23 @@ export function speaksOf({ byKey }: KnownHosts, name: string): boolean {
   return false;
 }
 
+export interface NamedKey {
+  /** The plain key blob; of a @cert-authority line, the CA's. */
+  readonly key: Buffer;
+  readonly line: KnownHostsLine;
+}
+
+/**
+ * The keys that lines (but @revoked ones) give for the name, each with the first such line: what ssh looks up when it meets the host.
+ * A look through the whole file; for people who wait, not for logins.
+ */
+export function keysNamed({ byKey }: KnownHosts, name: string): NamedKey[] {
+  return [...byKey].flatMap(([base64, lines]) => {
+    const line = lines.find((each) => each.marker !== 'revoked' && lineMatcher(each)(name));
+    return line === undefined ? [] : [{ key: Buffer.from(base64, 'base64'), line }];
+  });
+}
+
 /** Whether only testing a candidate can tell the line's names, or some of them: hashes and patterns. */
 export function needsCandidates(line: KnownHostsLine): boolean {
   return /^\||[*?]/.test(line.hosts);

@@ -46,6 +46,16 @@ export interface Survey {
     roles: readonly string[],
     deadlineMs: number,
   ): Promise<readonly string[]>;
+  /**
+   * Whether the token can sign with the role, without a certificate: OpenBao looks at policy and role first, and the key that is sent is
+   * none. Undefined: it can. Else why not.
+   */
+  whyNotSigning(
+    token: string,
+    mount: string,
+    role: string,
+    deadlineMs: number,
+  ): Promise<WardenError | undefined>;
   /** What a node says of itself; needs no token. */
   health(deadlineMs: number): Promise<Health>;
 }
@@ -144,6 +154,19 @@ export function createSurvey(http: HttpClient, namespace: string | undefined): S
       return roles.filter((role) =>
         data[signPath(role)]?.some((capability) => capability === 'update' || capability === 'root'),
       );
+    },
+    async whyNotSigning(token, mount, role, deadlineMs) {
+      const path = `${encodePath(mount)}/sign/${encodePath(role)}`;
+      const body = JSON.stringify({ public_key: 'ssh-ed25519 AAAA', cert_type: 'user' });
+      const response = await http.request({
+        method: 'POST',
+        path,
+        headers: headers(token),
+        body,
+        deadlineMs,
+      });
+      const error = errorOf(response, path);
+      return response.status === 400 && /public_key/i.test(response.body) ? undefined : error;
     },
     async health(deadlineMs) {
       const path = 'sys/health';

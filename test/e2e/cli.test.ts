@@ -9,7 +9,18 @@ import { ssh } from '../support/ssh.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { LAUNCHER } from '../support/warden.ts';
 
-const COMMANDS = ['agent', 'init', 'access', 'env', 'status', 'why', 'activity', 'audit verify', 'lab'];
+const COMMANDS = [
+  'agent',
+  'init',
+  'access',
+  'env',
+  'doctor',
+  'status',
+  'why',
+  'activity',
+  'audit verify',
+  'lab',
+];
 
 /** One line on stderr, nothing on stdout, and this exit code. */
 function expectOneLine(result: Result, code: number, text: RegExp): void {

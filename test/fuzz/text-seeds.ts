@@ -110,6 +110,7 @@ const STATUS = {
   config: null,
   relay_only: null,
   reload_refused: null,
+  locked: false,
   lanes: ['prod-hosts'],
   warnings: [],
   openbao: {

@@ -87,7 +87,7 @@ function encoded(cert: Certificate): Buffer {
     .done();
 }
 
-const NOBODY = { linesOf: () => [], knows: () => false, warnings: [] };
+const NOBODY = { linesOf: () => [], keysNamed: () => [], knows: () => false, warnings: [] };
 
 /** The parts that genuine certificates' CAs have signed, to know them again. */
 function signedParts(corpus: Corpus): ReadonlySet<string> {
