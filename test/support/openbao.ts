@@ -60,6 +60,8 @@ export interface OpenBao {
   /** Freezes and thaws the process: a server that takes a connection and never answers. */
   freeze(): void;
   thaw(): void;
+  /** Ends it without warning, frozen or not. */
+  kill(): void;
   stop(): Promise<void>;
 }
 
@@ -292,6 +294,7 @@ export async function startOpenBao(options: OpenBaoOptions = {}): Promise<OpenBa
       createToken,
       freeze: () => void child.process.kill('SIGSTOP'),
       thaw: () => void child.process.kill('SIGCONT'),
+      kill: () => void child.process.kill('SIGKILL'),
       stop,
     };
   } catch (error) {
