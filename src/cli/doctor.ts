@@ -23,6 +23,7 @@ export function doctorCommand(command: Command): void {
     .addHelpText(
       'after',
       `
+Makes no certificate and logs in nowhere without --login. It runs ssh -G, and so what your Match exec lines say.
 Exit: 0 nothing stands in the way, 1 something does, 2 that could not be told.
 
 Examples:

@@ -18,7 +18,7 @@ export interface Undone {
 /** In state_dir. */
 const STATE_NAMES = ['audit', 'ssh-ca.json', 'agent.log'] as const;
 /** In the directory of the daemon's sockets. */
-const RUNTIME_NAMES = ['agent.sock', 'control.sock', 'agent.pid', 'daemons'] as const;
+const RUNTIME_NAMES = ['agent.sock', 'control.sock', 'agent.pid', 'daemons', 'to', 'lane'] as const;
 
 /** Removes the directories that are empty, the inner first; returns those. */
 function removeEmpty(directories: readonly string[]): string[] {

@@ -80,7 +80,7 @@ test('for people: what is so, where from, what to do; and a summary', async () =
   expect(code).toBe(1);
   expect(stdout).toMatch(/^this machine\n {2}ok /);
   expect(stdout).toMatch(
-    /\nssh\n.*\n {2}FAIL IdentitiesOnly yes: .* \[ssh -G 127\.0\.0\.1\]\n {7}→ set "IdentitiesOnly no"/,
+    /\nssh\n.*\n.*\n {2}FAIL IdentitiesOnly yes: .* \[ssh -G 127\.0\.0\.1\]\n {7}→ set "IdentitiesOnly no"/,
   );
   expect(stdout).toMatch(/\n1 problem\n$/);
 });
@@ -152,6 +152,12 @@ describe('what ssh_config says', () => {
     });
     expect(seen.get('lane.chosen').what).toContain('lane web');
     expect((await about('nolane', ['HostName=127.0.0.1'])).get('ssh.alias').level).toBe('note');
+  });
+
+  test('a jump host is a login of its own', async () => {
+    const seen = await about('127.0.0.1', ['ProxyJump=bastion.test']);
+    expect(seen).toMatchObject({ code: 0 });
+    expect(seen.get('ssh.jump')).toMatchObject({ level: 'note', todo: 'warden doctor bastion.test' });
   });
 
   test('a Match exec that sets HostName leaves open where ssh goes', async () => {

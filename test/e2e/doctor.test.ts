@@ -287,7 +287,10 @@ describe('OpenBao', () => {
 
   test('no token; a token that has expired', async () => {
     const { bao } = rig();
-    expect((await ask(rig().warden.configFile, '')).get('bao.no_token').todo).toContain('bao login');
+    const alone = variant(rig().warden, rig().warden.dir, (yaml) =>
+      Object.assign(yaml['agent'] ?? {}, { socket: 'none.sock' }),
+    );
+    expect((await ask(alone, '')).get('bao.no_token').todo).toContain('bao login');
     const token = await bao.createToken({ ttl: '1s' });
     await sleep(1_500);
     expect((await ask(rig().warden.configFile, token)).get('bao.token_expired')).toMatchObject({
@@ -297,6 +300,16 @@ describe('OpenBao', () => {
     });
     const short = await bao.createToken({ ttl: '1m' });
     expect((await ask(rig().warden.configFile, short)).get('bao.token_short').level).toBe('warning');
+  });
+
+  test('a token that only the agent has can’t be judged: 2', async () => {
+    const { warden } = rig();
+    const seen = await ask(warden.configFile, '');
+    expect(seen.get('bao.other_token')).toMatchObject({
+      level: 'unknown',
+      what: "the agent has its token from environment WARDEN_TEST_TOKEN, which can't be seen here",
+    });
+    expect(seen.code).toBe(2);
   });
 
   test('a role that is missing, one that the token may not use (403), one that it may not read', async () => {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { hostName, knownHostsLine } from '../support/known-hosts.ts';
 import { type OpenBao, openbaoBinary, startOpenBao } from '../support/openbao.ts';
+import { blocks } from '../support/pages.ts';
 import { mustRun, run } from '../support/process.ts';
 import { realPartsMissing } from '../support/rig.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
@@ -11,14 +12,7 @@ import { tempDirectory } from '../support/temp.ts';
 import { createUser, type User, usersMissing } from '../support/users.ts';
 import { LAUNCHER } from '../support/warden.ts';
 
-/** The code block behind `<!-- readme:NAME -->`. */
-function block(name: string): string {
-  const found = new RegExp(`<!-- readme:${name} -->\n\`\`\`\\w*\n([\\s\\S]*?)\`\`\``).exec(
-    readFileSync('README.md', 'utf8'),
-  );
-  if (found?.[1] === undefined) throw new Error(`README.md has no block ${name}`);
-  return found[1];
-}
+const block = (name: string) => blocks('README.md', `readme:${name}`);
 
 describe('README: with your own OpenBao', () => {
   const missing = realPartsMissing() ?? usersMissing();

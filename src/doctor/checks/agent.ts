@@ -1,4 +1,5 @@
 /** The daemon: does it run, on which socket, with this configuration, and does it mint? */
+import { OWN_SOCKET } from '../../config/agent-block.ts';
 import { VERSION } from '../../version.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding, ok } from '../finding.ts';
@@ -8,6 +9,7 @@ type Needed = Pick<Facts, 'daemon' | 'socket' | 'socketState' | 'config'>;
 export function checkAgent(facts: Needed): readonly Finding[] {
   const { daemon, config } = facts;
   if (!('pid' in daemon)) return notRunning(facts, daemon.message);
+  const restart = 'warden agent --stop; eval "$(warden agent --background)"';
   const found: Finding[] = [
     ok(
       'agent.running',
@@ -15,14 +17,18 @@ export function checkAgent(facts: Needed): readonly Finding[] {
       daemon.socket,
     ),
   ];
+  const file = 'lanes' in config ? (config.file ?? null) : undefined;
+  if (file !== undefined && file !== daemon.config) {
+    const what = `it serves another configuration, ${daemon.config ?? 'the defaults'}`;
+    found.push(finding('problem', 'agent.other_configuration', what, { from: daemon.socket, todo: restart }));
+  }
   if (daemon.relay_only !== null) {
     found.push(
       finding('problem', 'agent.relay_only', `it mints nothing: ${daemon.relay_only}`, {
-        todo: 'set that right, then: warden agent --stop; eval "$(warden agent --background)"',
+        todo: 'set that right, then: warden agent --reload',
       }),
     );
   }
-  const restart = 'warden agent --stop; eval "$(warden agent --background)"';
   if (daemon.version !== VERSION)
     found.push(
       finding('warning', 'agent.other_version', `it is of version ${daemon.version}, this is ${VERSION}`, {
@@ -36,8 +42,16 @@ export function checkAgent(facts: Needed): readonly Finding[] {
         'warning',
         'agent.other_lanes',
         `it serves other lanes than the files say now: ${daemon.lanes.join(', ') || 'none'}`,
-        { todo: restart },
+        { todo: 'warden agent --reload' },
       ),
+    );
+  }
+  if (daemon.reload_refused !== null) {
+    const what = `it was told to read its configuration again, and serves the former one: ${daemon.reload_refused}`;
+    found.push(
+      finding('warning', 'agent.reload_refused', what, {
+        todo: 'set that right, then: warden agent --reload',
+      }),
     );
   }
   if (daemon.locked) {
@@ -54,7 +68,9 @@ export function checkAgent(facts: Needed): readonly Finding[] {
         todo: 'it asks again within ten seconds',
       }),
     );
-  return [...found, ...daemon.warnings.map((text) => finding('warning', 'agent.warning', text))];
+  // What is said of the agent behind is that check's to say.
+  const warnings = daemon.warnings.filter((text) => !text.startsWith(OWN_SOCKET));
+  return [...found, ...warnings.map((text) => finding('warning', 'agent.warning', text))];
 }
 
 function notRunning({ socket, socketState }: Needed, message: string): readonly Finding[] {

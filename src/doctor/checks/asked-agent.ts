@@ -32,7 +32,7 @@ function named(path: string, program: string | undefined): string {
 }
 
 function elsewhere(path: string, program: string | undefined, socket: string): Finding {
-  const todo = 'in this shell: eval "$(warden env)"; and where your shells begin';
+  const todo = 'in this shell: eval "$(warden env)"; and where your shells begin (docs/first-hour.md)';
   if (path === '')
     return finding('problem', 'ssh.no_auth_sock', 'SSH_AUTH_SOCK is not set here: ssh asks no agent', {
       from: SSH_AUTH_SOCK,

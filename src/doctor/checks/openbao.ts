@@ -1,4 +1,5 @@
 /** OpenBao: is it there, is the time right, is the mount an SSH engine with the CA that was expected, is the token good? */
+import type { WardenError } from '../../errors.ts';
 import { SKEW_ALLOWANCE_S } from '../../issuance/check.ts';
 import { fingerprint, parsePublicKeyLine } from '../../ssh/public-key.ts';
 import type { Facts } from '../facts.ts';
@@ -115,41 +116,40 @@ function mount({ caKeys, pinned }: OpenBaoFacts, path: string, from: string): Fi
   ];
 }
 
-function token(facts: OpenBaoFacts, daemon: Facts['daemon']): Finding[] {
-  const { token: info, credential: from } = facts;
+function token({ token: info, credential: from }: OpenBaoFacts, daemon: Facts['daemon']): Finding[] {
   if (info === undefined) return [];
-  const daemons = 'pid' in daemon ? daemon.openbao?.credential : undefined;
-  const other =
-    daemons === undefined || daemons === from
-      ? []
-      : [
-          finding(
-            'note',
-            'bao.other_token',
-            `the agent has its token from ${daemons}; what is said here is of this one`,
-            { from },
-          ),
-        ];
-  if ('message' in info) {
-    const expired = info.code === 'bao_denied';
-    const what = expired ? 'the token has expired or was revoked' : info.message;
-    return [
-      ...other,
-      finding('problem', expired ? 'bao.token_expired' : 'bao.no_token', what, {
-        from,
-        todo: expired ? 'log in again: bao login' : info.hint,
-      }),
-    ];
-  }
+  const agents = 'pid' in daemon ? (daemon.openbao?.credential ?? from) : from;
+  if ('message' in info) return [badToken(info, from, agents)];
   const left = info.ttlSeconds === 0 ? 'it does not expire' : `${info.ttlSeconds} s left`;
   const soon = info.ttlSeconds > 0 && info.ttlSeconds < SOON_S;
-  return [
-    ...other,
-    soon
-      ? finding('warning', 'bao.token_short', `the token of ${info.displayName} ends soon: ${left}`, {
-          from,
-          todo: 'log in again: bao login',
-        })
-      : ok('bao.token', `the token is ${info.displayName}'s, ${left}`, from),
-  ];
+  const own = soon
+    ? finding('warning', 'bao.token_short', `the token of ${info.displayName} ends soon: ${left}`, {
+        from,
+        todo: 'log in again: bao login',
+      })
+    : ok('bao.token', `the token is ${info.displayName}'s, ${left}`, from);
+  if (agents === from) return [own];
+  const what = `the agent has its token from ${agents}; what is said here is of another`;
+  return [own, finding('note', 'bao.other_token', what, { from })];
+}
+
+/** A bad token here says nothing of one that the agent has from elsewhere. */
+function badToken(error: WardenError, from: string, agents: string): Finding {
+  if (agents !== from) {
+    return finding(
+      'unknown',
+      'bao.other_token',
+      `the agent has its token from ${agents}, which can't be seen here`,
+      {
+        from,
+        todo: 'ask where that is set, or try: warden doctor HOST --login',
+      },
+    );
+  }
+  if (error.code !== 'bao_denied')
+    return finding('problem', 'bao.no_token', error.message, { from, todo: error.hint });
+  return finding('problem', 'bao.token_expired', 'the token has expired or was revoked', {
+    from,
+    todo: 'log in again: bao login',
+  });
 }

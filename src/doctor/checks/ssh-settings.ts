@@ -23,16 +23,14 @@ export function checkSshSettings({ host, config }: Pick<Facts, 'host' | 'config'
     return [finding('problem', 'ssh.not_followed', caller.message, { from, todo: caller.hint })];
   const found = [...offers(settings, from), ...undecided(host, from)];
   const lanes = 'lanes' in config ? config.lanes : [];
+  const jump = settings.first('proxyjump');
+  if (jump !== '' && jump !== 'none') {
+    const what = `it goes through ${jump}, which is a login of its own: a lane for it needs permit-port-forwarding`;
+    found.push(finding('note', 'ssh.jump', what, { from, todo: `warden doctor ${jump}` }));
+  }
   found.push(...alias(host, settings, from, matchLane(lanes, lowerCase(typed)).kind !== 'none'));
-  return found.length === 0
-    ? [
-        ok(
-          'ssh.settings',
-          `ssh goes to ${settings.first('hostname')}, port ${settings.first('port')}, as ${settings.first('user')}`,
-          from,
-        ),
-      ]
-    : found;
+  const where = `${settings.first('hostname')}, port ${settings.first('port')}, as ${settings.first('user')}`;
+  return [ok('ssh.settings', `ssh goes to ${where}`, from), ...found];
 }
 
 /** What keeps ssh from offering a certificate that an agent holds. */
