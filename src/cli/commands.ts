@@ -27,11 +27,6 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./init.ts')).initCommand,
   },
   {
-    name: 'doctor',
-    about: 'what would happen for a login, step by step, and what to do where it fails',
-    load: async () => (await import('./doctor.ts')).doctorCommand,
-  },
-  {
     name: 'access',
     about: "one-shot session: exactly ssh, on warden's socket; starts an agent for it if none is running",
     load: async () => (await import('./access.ts')).accessCommand,
@@ -40,6 +35,11 @@ const COMMANDS: readonly Entry[] = [
     name: 'env',
     about: 'print what ssh needs to use the running agent, for a shell, cron or a unit',
     load: async () => (await import('./env.ts')).envCommand,
+  },
+  {
+    name: 'doctor',
+    about: 'what would happen for a login, step by step, and what to do where it fails',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
   },
   {
     name: 'status',
@@ -96,7 +96,8 @@ export async function wardenProgram(wanted: (name: string) => boolean): Promise<
 Examples:
   $ eval "$(warden agent --background)"    start the agent for this shell
   $ ssh host                               log in as ever
-  $ warden why host                        when it did not`,
+  $ warden why host                        when it did not
+  $ warden doctor host                     when that says nothing`,
     );
   for (const { name, about, load } of COMMANDS) {
     const command = program.command(name).description(about);

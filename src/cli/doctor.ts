@@ -15,6 +15,7 @@ const MAX_ROUNDS = 3;
 
 export function doctorCommand(command: Command): void {
   command
+    .usage('[options] [[user@]host] [-- ssh options]')
     .argument('[words...]', 'the host, as for ssh; options of ssh after --')
     .option('--login', 'also log in, really (twice: with warden, and without), and say what the host takes')
     .option('--fix', 'set right what is safe: rights of files, a dead agent’s socket')
@@ -35,12 +36,10 @@ Examples:
       action(async (words: string[], flags: Flags) => {
         const input = { ...pathInput(flags), env: { ...process.env }, shippedCatalog: shippedCatalog() };
         const env = { ...process.env };
-        const sockets: string[] = [];
-        for await (const socket of daemonSockets(flags)) sockets.push(socket);
         const look = () =>
           doctor({
             input,
-            sockets,
+            sockets: () => daemonSockets(flags),
             words,
             login: flags.login === true,
             env: { ...env },

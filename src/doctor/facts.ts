@@ -7,7 +7,7 @@ import { type LoadInput, loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
 import { runtimePaths } from '../config/runtime-paths.ts';
 import { salvage } from '../config/salvage.ts';
-import { fetchRefusals, fetchStatus } from '../control/client.ts';
+import { type ControlSockets, fetchRefusals, fetchStatus } from '../control/client.ts';
 import type { Refusal, Status } from '../control/messages.ts';
 import { tokenCredential } from '../credentials/token.ts';
 import { agentSocket, expandTokens, SSH_AUTH_SOCK } from '../destination/identity-agent.ts';
@@ -24,7 +24,7 @@ import { type SshVersion, sshVersion } from './ssh-program.ts';
 export interface DoctorOptions {
   readonly input: LoadInput;
   /** Control sockets where the daemon may be, the likeliest first. */
-  readonly sockets: readonly string[];
+  readonly sockets: () => ControlSockets;
   /** ssh's words for a destination (options too); empty: none. */
   readonly words: readonly string[];
   /** Whether to log in, really. */
@@ -152,7 +152,7 @@ export async function gatherFacts(options: DoctorOptions): Promise<Facts> {
   const caught = <T>(promise: Promise<T>) => promise.catch((thrown: unknown) => asWardenError(thrown));
 
   const [daemon, ssh, host] = await Promise.all([
-    caught(fetchStatus(options.sockets)),
+    caught(fetchStatus(options.sockets())),
     sshVersion(childEnv),
     words.length === 0 || usable === undefined
       ? undefined
@@ -172,7 +172,9 @@ export async function gatherFacts(options: DoctorOptions): Promise<Facts> {
     stateOfSocket(socket, daemon),
     askedAgent({ ...options, env: childEnv }, host, socket, running?.pid),
     upstreamPath === undefined ? undefined : probeAgent(upstreamPath, running?.pid),
-    running === undefined || typed === undefined ? [] : fetchRefusals(options.sockets, typed).catch(() => []),
+    running === undefined || typed === undefined
+      ? []
+      : fetchRefusals(options.sockets(), typed).catch(() => []),
   ]);
   const facts = {
     config,

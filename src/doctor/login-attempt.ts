@@ -4,7 +4,7 @@
  * door. ssh says with -v what it offered and what was taken (sshconnect2.c: send_pubkey_test, input_userauth_pk_ok; ssh.c: "Authenticated
  * to"). sshd never says why it refused a certificate: that is guessed from what the certificate says.
  */
-import { fetchRefusals } from '../control/client.ts';
+import { type ControlSockets, fetchRefusals } from '../control/client.ts';
 import type { Refusal } from '../control/messages.ts';
 import { type Ran, runProgram } from '../system/run-program.ts';
 import type { HostFacts } from './host-facts.ts';
@@ -67,14 +67,14 @@ export async function attemptLogin(
     upstream,
     env,
   }: {
-    readonly sockets: readonly string[];
+    readonly sockets: () => ControlSockets;
     readonly upstream: string | undefined;
     readonly env: NodeJS.ProcessEnv;
   },
 ): Promise<LoginFacts> {
   const began = new Date().toISOString();
   const asTyped = await attempt(host.words, [], env);
-  const noted = await fetchRefusals(sockets, host.typed).catch(() => []);
+  const noted = await fetchRefusals(sockets(), host.typed).catch(() => []);
   // The path goes through the environment, so that no character in it means anything to ssh.
   const second = { ...env, SSH_AUTH_SOCK: upstream };
   const agent = `IdentityAgent=${upstream === undefined ? 'none' : 'SSH_AUTH_SOCK'}`;
