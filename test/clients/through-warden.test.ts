@@ -67,7 +67,8 @@ describe.each([...CERTIFICATE_CLIENTS, 'paramiko 4'] as const)('%s on the own so
     expect(await login(client, warden.socket)).toMatchObject({ stdout: 'in\n', code: 0 });
     const accepted = (await sshd.waitForLogins(before + 1)).slice(before);
     expect(accepted).toMatchObject([{ keyType: 'ED25519', certificate: undefined }]);
-    await expect.poll(() => seen.records().map(({ error_code }) => error_code)).toEqual(['no_binding']);
+    const codes = () => seen.records().map(({ error_code }) => error_code);
+    await expect.poll(codes, { timeout: 10_000 }).toEqual(['no_binding']);
   });
 });
 
