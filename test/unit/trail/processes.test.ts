@@ -4,7 +4,6 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../../src/system/clock.ts';
@@ -24,8 +23,8 @@ beforeAll(async () => {
     platform: 'node',
     format: 'esm',
     target: 'node20.19',
-    // koffi has native parts: loaded from where this tree has it, by the createRequire(import.meta.url) of system/libc.ts.
-    define: { 'import.meta.url': JSON.stringify(pathToFileURL(join(here, 'x.ts')).href) },
+    // koffi has native parts: loaded from where this tree has it, by the createRequire(import.meta.filename) of system/libc.ts.
+    define: { 'import.meta.filename': JSON.stringify(join(here, 'x.ts')) },
     logLevel: 'error',
   });
 });
