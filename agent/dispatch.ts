@@ -85,9 +85,13 @@ export class Dispatcher {
   /** Forgets everything; an unused certificate is written down as such. */
   close(): void {
     this.#upstream.close();
+    this.#endIdentity();
+  }
+
+  #endIdentity(): void {
     const identity = this.#identity;
     this.#identity = undefined;
-    if (identity !== undefined) this.#services.connectionEnded(identity);
+    if (identity !== undefined) this.#services.identityEnded(identity);
   }
 
   async #list(): Promise<Buffer> {
@@ -118,6 +122,8 @@ export class Dispatcher {
     if (logins === undefined) return undefined;
     if (this.#bindings.tainted)
       throw new WardenError('bad_binding', 'an earlier session-bind on this connection was refused');
+    // A client that keeps its connection for many logins: the one before is over.
+    this.#endIdentity();
     this.#identity = await logins.mint(this.#caller(), attempt);
     // Locked while OpenBao was asked: it stays with the connection and is shown after the unlock.
     if (upstream.locked) throw agentLocked();

@@ -54,8 +54,8 @@ export interface Services {
   noteSession(peer: PeerCredentials | undefined, sessionId: Buffer | undefined): void;
   signed(identity: MintedIdentity, user: string): void;
   signatureRefused(error: WardenError, identity: MintedIdentity, peer: PeerCredentials | undefined): void;
-  /** The connection of an identity has ended. */
-  connectionEnded(identity: MintedIdentity): void;
+  /** An identity's connection has ended, or goes on to its next login. */
+  identityEnded(identity: MintedIdentity): void;
   /** On a destination socket, the caller's identity of another connection that a sign request's key field means. */
   held(caller: Caller, key: Buffer): MintedIdentity | undefined;
   /** Forgets every minted key at once. Returns how many there were. */
@@ -282,7 +282,7 @@ export function createServices(options: ServicesOptions): Services {
       const about = { lane: identity.lane.id, host: identity.host };
       recordRefusal(error, peer, { ...record, outcome: 'denied' }, about);
     },
-    connectionEnded(identity) {
+    identityEnded(identity) {
       const { holder } = identity.purpose;
       if (holder === undefined) dropUnused(identity);
       else held.release(holder, identity);

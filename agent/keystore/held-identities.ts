@@ -13,11 +13,13 @@ export class HeldIdentities {
   /** Holder → its identities, each with the timer that runs since its connection has closed. */
   readonly #held = new Map<string, Map<MintedIdentity, NodeJS.Timeout | undefined>>();
   readonly #onEnd: (identity: MintedIdentity) => void;
+  readonly #most: number;
   #size = 0;
 
-  /** `onEnd` is told of an identity that nobody came for. */
-  constructor(onEnd: (identity: MintedIdentity) => void) {
+  /** `onEnd` is told of an identity that nobody came for. `most` are held for whoever may still come. */
+  constructor(onEnd: (identity: MintedIdentity) => void, most: number = MAX_HELD) {
     this.#onEnd = onEnd;
+    this.#most = most;
   }
 
   /** Holds an identity for its holder as long as its connection is open. */
@@ -48,7 +50,7 @@ export class HeldIdentities {
   release(holder: string, identity: MintedIdentity): void {
     const identities = this.#held.get(holder);
     if (identities?.has(identity) !== true) this.#onEnd(identity);
-    else if (!identity.key.alive || this.#size > MAX_HELD) this.#end(holder, identity);
+    else if (!identity.key.alive || this.#size > this.#most) this.#end(holder, identity);
     else identities.set(identity, setTimeout(() => this.#end(holder, identity), HOLD_MS).unref());
   }
 

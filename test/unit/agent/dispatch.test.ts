@@ -1,6 +1,7 @@
 /** What is done with messages of which a real agent can't show every answer: `query`, locks that fail, an agent behind that hangs up. */
 import { afterEach, expect, test } from 'vitest';
 import { Dispatcher } from '../../../agent/dispatch.ts';
+import type { MintedIdentity } from '../../../agent/keystore/minted-identity.ts';
 import { createWiper } from '../../../agent/keystore/wipe.ts';
 import {
   encodeIdentities,
@@ -16,6 +17,7 @@ import { Writer } from '../../../src/ssh/wire.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import { LIST } from '../../support/agent-client.ts';
 import { type Behaviour, hangUp, startFakeUpstream } from './fake-upstream.ts';
+import { unboundIdentity } from './identities.ts';
 
 const opened: Array<() => unknown> = [];
 afterEach(async () => {
@@ -90,4 +92,32 @@ test('the passphrase reaches the agent behind as it is', async () => {
   const { fake, one } = await daemon(() => SUCCESS);
   await one.answer(passphrase(MESSAGE.lock));
   expect(fake.received).toEqual([[passphrase(MESSAGE.lock)]]);
+});
+
+test('a connection that lists again after its login gives up what it had, not only the last at its end', async () => {
+  const { services } = await daemon(() => FAILURE);
+  const made: MintedIdentity[] = [];
+  const ended: MintedIdentity[] = [];
+  const connection = new Dispatcher(
+    {
+      ...services,
+      logins: {
+        async mint() {
+          const identity = unboundIdentity('/to/web1.sock 100:1');
+          made.push(identity);
+          return identity;
+        },
+      },
+      identityEnded: (identity) => void ended.push(identity),
+    },
+    undefined,
+    { path: '/to/web1.sock', host: 'web1' },
+  );
+  for (let login = 0; login < 3; login += 1) {
+    await connection.answer(LIST);
+    made.at(-1)?.key.signOnce(Buffer.from('login'));
+  }
+  expect(ended).toEqual(made.slice(0, 2));
+  connection.close();
+  expect(ended).toEqual(made);
 });
