@@ -43,7 +43,6 @@ interface Standing extends MintingOptions {
   readonly trail: Trail;
   readonly provedNames: ProvedNames;
   readonly register: Register;
-  readonly shared: SharedIdentities;
   readonly queue: MintQueue;
   /** Token variables as they were before they were taken out of `env`. */
   readonly taken: NodeJS.ProcessEnv;
@@ -79,7 +78,7 @@ function createParts(config: Config, standing: Standing) {
     knownHosts: new KnownHostsStore(config.agent.knownHosts),
     provedNames: standing.provedNames,
     register: standing.register,
-    shared: standing.shared,
+    shared: new SharedIdentities(() => standing.wiper.dropped()),
     issuance: {
       clock,
       trail: standing.trail,
@@ -134,7 +133,6 @@ export function createMinting(first: Config, options: MintingOptions) {
     trail: new Trail(join(stateDir, 'audit'), { clock: options.clock }),
     provedNames: new ProvedNames(),
     register: new Register(options.clock),
-    shared: new SharedIdentities(() => options.wiper.dropped()),
     queue: new MintQueue(),
     taken: {},
   };
@@ -162,8 +160,7 @@ export function createMinting(first: Config, options: MintingOptions) {
     configure(next: Config) {
       const former = parts;
       parts = createParts(next, standing);
-      // What they share was made by the former lanes.
-      standing.shared.closeAll();
+      former.login.shared.close();
       retired.add(former);
       // By then every mint that began with it has ended.
       setTimeout(() => {

@@ -94,6 +94,7 @@ class Share implements LoginKey {
 export class SharedIdentities {
   readonly #shared = new Map<string, Shared>();
   readonly #onDropped: () => void;
+  #closed = false;
 
   /** `onDropped` is told after a key was dropped. */
   constructor(onDropped: () => void) {
@@ -119,15 +120,20 @@ export class SharedIdentities {
       forget();
       shared.close();
     };
-    this.#shared.set(name, shared);
+    if (this.#closed) shared.close();
+    else this.#shared.set(name, shared);
     shared.issued.then(() => {
-      shared.timer = setTimeout(end, reuseMs).unref();
+      if (this.#shared.get(name) === shared) shared.timer = setTimeout(end, reuseMs).unref();
     }, forget);
     return shared;
   }
 
-  /** Gives no more shares of what there is: the lanes have changed. Shares that are out stay. */
-  closeAll(): void {
+  /**
+   * Nothing is shared any more: the lanes have changed. Shares that are out stay, and a login that the former lanes have let in and that
+   * asks only now gets a certificate of its own.
+   */
+  close(): void {
+    this.#closed = true;
     for (const shared of this.#shared.values()) shared.close();
     this.#shared.clear();
   }
