@@ -136,8 +136,10 @@ export class Dispatcher {
 
   async #upstreamList(deadlineMs: number): Promise<readonly Identity[]> {
     if (!this.#upstream.configured) return [];
+    const started = performance.now();
     try {
-      return cleanList(await this.#upstream.request(Buffer.from([MESSAGE.requestIdentities]), deadlineMs));
+      const answer = await this.#upstream.request(Buffer.from([MESSAGE.requestIdentities]), deadlineMs);
+      return await cleanList(answer, deadlineMs - (performance.now() - started));
     } catch (thrown) {
       this.#services.upstreamFailed(asWardenError(thrown));
       return [];

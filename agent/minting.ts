@@ -11,7 +11,7 @@ import { KnownHostsStore } from '../src/destination/known-hosts-store.ts';
 import { ProvedNames } from '../src/destination/proved-names.ts';
 import { asWardenError } from '../src/errors.ts';
 import { SKEW_ALLOWANCE_S } from '../src/issuance/check.ts';
-import { MintQueue } from '../src/issuance/mint-queue.ts';
+import { MintQueue, WAIT_DEADLINE_MS } from '../src/issuance/mint-queue.ts';
 import { caPins } from '../src/openbao/ca-pins.ts';
 import { createHttpClient } from '../src/openbao/http-client.ts';
 import { createPause } from '../src/openbao/pause.ts';
@@ -162,11 +162,11 @@ export function createMinting(first: Config, options: MintingOptions) {
       parts = createParts(next, standing);
       former.login.shared.close();
       retired.add(former);
-      // By then every mint that began with it has ended.
+      // By then every mint that began with it has had its turn and has ended.
       setTimeout(() => {
         retired.delete(former);
         former.close();
-      }, former.longestMintMs).unref();
+      }, WAIT_DEADLINE_MS + former.longestMintMs).unref();
     },
     async begin() {
       await note({ event: 'agent.start', message: whoWeAre });

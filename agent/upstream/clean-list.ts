@@ -5,6 +5,7 @@
  * Left out: certificates that an ssh-dss key signed, which are dropped.
  */
 import { verify } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isCertificateType, MAX_PRINCIPALS, plainType } from '../../src/ssh/certificate.ts';
 import { isKeyType, parsePublicKey, readKeyFields } from '../../src/ssh/public-key.ts';
 import { verifySignature } from '../../src/ssh/signature.ts';
@@ -107,8 +108,28 @@ function harmless(comment: string): string {
   return comment.replaceAll('\0', '').replaceAll('\ufffd', '?');
 }
 
-/** The usable identities of an upstream's answer; none where it is no list at all. */
-export function cleanList(answer: Buffer): Identity[] {
+/** How long the loop is kept from others: a frame full of certificates by P-521 keys takes a second or two in all. */
+const TURN_MS = 5;
+
+/** Those that ssh would take, in turns. What was not looked at within `withinMs` is left out: nobody knows what ssh would say of it. */
+async function usable(identities: readonly Identity[], withinMs: number): Promise<Identity[]> {
+  const taken: Identity[] = [];
+  const started = performance.now();
+  let turn = started;
+  for (const identity of identities) {
+    const now = performance.now();
+    if (now - started > withinMs) break;
+    if (now - turn > TURN_MS) {
+      await nextTurn();
+      turn = performance.now();
+    }
+    if (!breaksTheList(identity.blob)) taken.push(identity);
+  }
+  return taken;
+}
+
+/** The usable identities of an upstream's answer, found within so many milliseconds; none where it is no list at all. Others get their turns. */
+export async function cleanList(answer: Buffer, withinMs = Number.POSITIVE_INFINITY): Promise<Identity[]> {
   if (answer[0] !== MESSAGE.identitiesAnswer) return [];
   let identities: Identity[];
   try {
@@ -116,8 +137,7 @@ export function cleanList(answer: Buffer): Identity[] {
   } catch {
     return [];
   }
-  return identities
-    .filter(({ blob }) => !breaksTheList(blob))
+  return (await usable(identities, withinMs))
     .slice(0, MAX_IDENTITIES - 1)
     .map(({ blob, comment }) => ({ blob, comment: harmless(comment) }));
 }

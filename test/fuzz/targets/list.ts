@@ -63,9 +63,9 @@ export const list: Target = {
     'ssh-ed25519-cert-v01@openssh.com',
     '\xff\xff\xff\xff',
   ],
-  run(whole) {
+  async run(whole) {
     const input = whole.subarray(0, MAX_FRAME);
-    const cleaned = cleanList(input);
+    const cleaned = await cleanList(input);
     const message = encodeIdentities(cleaned);
     must(identitiesOf(message)?.length === cleaned.length, 'none of them is left out for want of room');
     must(cleaned.length < MAX_IDENTITIES, 'there is room for a certificate beside them');
@@ -85,12 +85,12 @@ export const list: Target = {
       beside.length <= MAX_FRAME && parseIdentities(beside)[0]?.comment === CERTIFICATE.comment,
       'a certificate fits beside it',
     );
-    const again = cleanList(message);
+    const again = await cleanList(message);
     must(encodeIdentities(again).equals(message), 'a clean list stays as it is');
     return `${Math.min(3, cleaned.length)} kept, ${Math.max(0, Math.min(3, given.size - cleaned.length))} dropped`;
   },
   async judge(input) {
-    const cleaned = await listedBySsh(encodeIdentities(cleanList(input)));
+    const cleaned = await listedBySsh(encodeIdentities(await cleanList(input)));
     must(cleaned !== undefined, 'ssh-add takes the cleaned list');
     const identities = identitiesOf(input);
     if (identities === undefined) return;

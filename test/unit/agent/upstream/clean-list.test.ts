@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MAX_FRAME } from '../../../../agent/protocol/frames.ts';
 import { encodeIdentities, FAILURE, type Identity, MESSAGE } from '../../../../agent/protocol/messages.ts';
 import { cleanList } from '../../../../agent/upstream/clean-list.ts';
 import { parsePublicKeyLine } from '../../../../src/ssh/public-key.ts';
@@ -164,7 +165,7 @@ describe('ssh-dss, which newer versions of ssh do not know', () => {
     ['the longest numbers, zero, and leading zeros', numbers(long, Buffer.alloc(0), Buffer.alloc(2049), one)],
   ])('%s: stays', async (_what, blob) => {
     expect(['kept', 'skipped']).toContain(await judge(blob));
-    expect(cleanList(encodeIdentities([{ blob, comment: '' }]))).toHaveLength(1);
+    expect(await cleanList(encodeIdentities([{ blob, comment: '' }]))).toHaveLength(1);
   });
 
   test.each<readonly [string, Buffer]>([
@@ -174,7 +175,7 @@ describe('ssh-dss, which newer versions of ssh do not know', () => {
     ['a number that is too long', numbers(one, one, Buffer.alloc(2049, 1), one)],
   ])('%s: taken out', async (_what, blob) => {
     expect(['drops everything', 'skipped']).toContain(await judge(blob));
-    expect(cleanList(encodeIdentities([first, { blob, comment: '' }]))).toEqual([first]);
+    expect(await cleanList(encodeIdentities([first, { blob, comment: '' }]))).toEqual([first]);
   });
 });
 
@@ -249,10 +250,10 @@ describe('what makes ssh drop everything is taken out', () => {
   test('a certificate cut short anywhere', async () => {
     const certificate = await certificateOf(keyFile('ed25519'), 'to-be-cut');
     const whole = encodeIdentities([first, { blob: certificate, comment: '' }]);
-    expect(cleanList(whole)).toHaveLength(2);
+    expect(await cleanList(whole)).toHaveLength(2);
     for (let end = 0; end < certificate.length; end += 1) {
       const cut = encodeIdentities([first, { blob: certificate.subarray(0, end), comment: '' }]);
-      expect(cleanList(cut)).toEqual([first]);
+      expect(await cleanList(cut)).toEqual([first]);
     }
     // A few of them before the judge.
     for (const end of [10, 36, 100, certificate.length - 90, certificate.length - 1])
@@ -280,8 +281,28 @@ describe('an answer that is no list', () => {
     expect(result).toMatchObject({ code: 1, stdout: 'The agent has no identities.\n', stderr: '' });
   });
 
-  test('2,048 identities are cut so that a certificate fits before them', () => {
+  test('2,048 identities are cut so that a certificate fits before them', async () => {
     const many = Array.from({ length: 2048 }, () => first);
-    expect(cleanList(encodeIdentities(many))).toHaveLength(2047);
+    expect(await cleanList(encodeIdentities(many))).toHaveLength(2047);
+  });
+
+  test('a frame full of certificates that are slow to verify keeps the loop from nobody, and no longer than it may', async () => {
+    const blob = await certificateOf(keyFile('ecdsa521'), 'slow');
+    const frame = encodeIdentities(
+      Array.from({ length: Math.floor((MAX_FRAME - 16) / (blob.length + 8)) }, () => ({ blob, comment: '' })),
+    );
+    let turns = 0;
+    let going = true;
+    const others = () => {
+      turns += 1;
+      if (going) setImmediate(others);
+    };
+    setImmediate(others);
+    expect((await cleanList(frame)).length).toBeGreaterThan(300);
+    expect(turns).toBeGreaterThan(20);
+    const some = await cleanList(frame, 100);
+    going = false;
+    expect(some.length).toBeGreaterThan(0);
+    expect(some.length).toBeLessThan(300);
   });
 });
