@@ -20,6 +20,7 @@ export function serveConnection(
   const frames = new FrameReader();
   const queue: Buffer[] = [];
   let working = false;
+  let paused = false;
   let ended = false;
   let closed = false;
 
@@ -37,9 +38,10 @@ export function serveConnection(
     socket.once('close', () => clearTimeout(timer));
     socket.end(close);
   };
-  const send = async (answer: Buffer) => {
-    if (closed || socket.write(encodeFrame(answer))) return;
-    await new Promise<void>((resolve) => {
+  /** Resolves when the client has taken so much that more may be sent; most often nothing has to be waited for. */
+  const send = (answer: Buffer): Promise<void> | undefined => {
+    if (closed || socket.write(encodeFrame(answer))) return undefined;
+    return new Promise<void>((resolve) => {
       const timer = setTimeout(close, DRAIN_DEADLINE_MS);
       const done = () => {
         clearTimeout(timer);
@@ -52,9 +54,12 @@ export function serveConnection(
   const work = async () => {
     working = true;
     for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
-      const answer = await dispatcher.answer(message);
-      await send(answer);
-      if (queue.length < MAX_QUEUED) socket.resume();
+      const sent = send(await dispatcher.answer(message));
+      if (sent !== undefined) await sent;
+      if (paused && queue.length < MAX_QUEUED) {
+        paused = false;
+        socket.resume();
+      }
     }
     working = false;
     if (ended) finish();
@@ -70,7 +75,10 @@ export function serveConnection(
       close();
       return;
     }
-    if (queue.length >= MAX_QUEUED) socket.pause();
+    if (queue.length >= MAX_QUEUED) {
+      paused = true;
+      socket.pause();
+    }
     if (!working && queue.length > 0) void work();
   });
   socket.on('end', () => {

@@ -12,8 +12,8 @@ import {
   encodeQueryAnswer,
   encodeSignResponse,
   FAILURE,
-  type Identity,
   isListRequest,
+  LIST_REQUEST,
   MESSAGE,
   parseExtensionName,
   parseSignRequest,
@@ -28,7 +28,7 @@ import { Bindings } from './session/binding.ts';
 import { guardSignature } from './session/guard.ts';
 import { agentLocked } from './session/locked.ts';
 import type { SocketScope } from './session/socket-scope.ts';
-import { cleanList } from './upstream/clean-list.ts';
+import { EMPTY_LIST, type ShownList, shownList } from './upstream/clean-list.ts';
 import { Upstream } from './upstream/upstream.ts';
 
 /** An upstream's list when there is nothing else to show. */
@@ -44,6 +44,8 @@ export class Dispatcher {
   readonly #bindings = new Bindings();
   readonly #upstream: Upstream;
   #identity: MintedIdentity | undefined;
+  /** It has listed without a bind, and that was written down: once is enough for a connection. */
+  #plain = false;
 
   /** `scope` is what the socket that the client came in by is for. */
   constructor(services: Services, peer: PeerCredentials | undefined, scope: SocketScope) {
@@ -101,15 +103,18 @@ export class Dispatcher {
       const identity = await this.#mintedIdentity(attempt);
       if (identity !== undefined) {
         const others =
-          identity.lane.upstream === 'after' ? await this.#upstreamList(LIST_BESIDE_DEADLINE_MS) : [];
-        return encodeIdentities([identity.listed(), ...others]);
+          identity.lane.upstream === 'after' ? await this.#upstreamList(LIST_BESIDE_DEADLINE_MS) : EMPTY_LIST;
+        return encodeIdentities([identity.listed(), ...others.identities]);
       }
     } catch (thrown) {
       refusal = asWardenError(thrown);
     }
     const others = await this.#upstreamList(LIST_DEADLINE_MS);
-    if (refusal !== undefined) this.#services.loginRefused(refusal, attempt, this.#peer, others.length === 0);
-    return encodeIdentities(others);
+    if (refusal !== undefined) {
+      this.#plain = refusal.code === 'no_binding';
+      this.#services.loginRefused(refusal, attempt, this.#peer, others.identities.length === 0);
+    }
+    return others.answer;
   }
 
   /** This connection's minted identity, made now if it may have one; undefined where nothing is minted at all. */
@@ -119,7 +124,7 @@ export class Dispatcher {
       if (upstream.locked) throw agentLocked();
       return this.#identity;
     }
-    if (logins === undefined) return undefined;
+    if (logins === undefined || (this.#plain && this.#bindings.all.length === 0)) return undefined;
     if (this.#bindings.tainted)
       throw new WardenError('bad_binding', 'an earlier session-bind on this connection was refused');
     // A client that keeps its connection for many logins: the one before is over.
@@ -134,15 +139,15 @@ export class Dispatcher {
     return { bindings: this.#bindings.all, peer: this.#peer, scope: this.#scope };
   }
 
-  async #upstreamList(deadlineMs: number): Promise<readonly Identity[]> {
-    if (!this.#upstream.configured) return [];
+  async #upstreamList(deadlineMs: number): Promise<ShownList> {
+    if (!this.#upstream.configured) return EMPTY_LIST;
     const started = performance.now();
     try {
-      const answer = await this.#upstream.request(Buffer.from([MESSAGE.requestIdentities]), deadlineMs);
-      return await cleanList(answer, deadlineMs - (performance.now() - started));
+      const answer = await this.#upstream.request(LIST_REQUEST, deadlineMs);
+      return await shownList(answer, deadlineMs - (performance.now() - started));
     } catch (thrown) {
       this.#services.upstreamFailed(asWardenError(thrown));
-      return [];
+      return EMPTY_LIST;
     }
   }
 

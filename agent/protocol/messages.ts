@@ -26,6 +26,7 @@ export const MAX_SESSION_ID = 128;
 /** The most identities that a client takes (`authfd.c: MAX_AGENT_IDENTITIES`). */
 export const MAX_IDENTITIES = 2048;
 
+export const LIST_REQUEST = Buffer.from([MESSAGE.requestIdentities]);
 export const FAILURE = Buffer.from([MESSAGE.failure]);
 export const SUCCESS = Buffer.from([MESSAGE.success]);
 export const EXTENSION_FAILURE = Buffer.from([MESSAGE.extensionFailure]);

@@ -10,7 +10,13 @@ import { isCertificateType, MAX_PRINCIPALS, plainType } from '../../src/ssh/cert
 import { isKeyType, parsePublicKey, readKeyFields } from '../../src/ssh/public-key.ts';
 import { verifySignature } from '../../src/ssh/signature.ts';
 import { Reader, Writer } from '../../src/ssh/wire.ts';
-import { type Identity, MAX_IDENTITIES, MESSAGE, parseIdentities } from '../protocol/messages.ts';
+import {
+  encodeIdentities,
+  type Identity,
+  MAX_IDENTITIES,
+  MESSAGE,
+  parseIdentities,
+} from '../protocol/messages.ts';
 
 /**
  * Names that ssh takes for a key type of its own and that stand in no honest key (`sshkey.c: keytypes`, sshkey_type_from_name takes
@@ -140,4 +146,28 @@ export async function cleanList(answer: Buffer, withinMs = Number.POSITIVE_INFIN
   return (await usable(identities, withinMs))
     .slice(0, MAX_IDENTITIES - 1)
     .map(({ blob, comment }) => ({ blob, comment: harmless(comment) }));
+}
+
+/** An upstream's list as it may be shown. */
+export interface ShownList {
+  readonly identities: readonly Identity[];
+  /** The same as an answer to a client. */
+  readonly answer: Buffer;
+}
+
+export const EMPTY_LIST: ShownList = { identities: [], answer: encodeIdentities([]) };
+
+/** What was answered last and what was left of it: an agent says the same again and again, and every certificate costs a verification. */
+let last = { answer: EMPTY_LIST.answer, list: EMPTY_LIST };
+
+/** What a client may see of an upstream's answer, found within so many milliseconds. */
+export async function shownList(answer: Buffer, withinMs = Number.POSITIVE_INFINITY): Promise<ShownList> {
+  if (answer.equals(last.answer)) return last.list;
+  const started = performance.now();
+  const copy = Buffer.from(answer);
+  const identities = await cleanList(copy, withinMs);
+  const list = { identities, answer: encodeIdentities(identities) };
+  // One that was looked at in part is not remembered.
+  if (performance.now() - started <= withinMs) last = { answer: copy, list };
+  return list;
 }
