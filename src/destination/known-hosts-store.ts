@@ -14,6 +14,7 @@ import {
   parseKnownHosts,
   speaksOf,
 } from './known-hosts.ts';
+import { LookTogether } from './look-together.ts';
 import { READ_DEADLINE_MS, readWithin } from './read-deadline.ts';
 
 /** 100,000 hashed lines take 15 MB. */
@@ -42,6 +43,12 @@ interface Read {
 
 const EMPTY: KnownHosts = { byKey: new Map(), badLines: 0 };
 
+const MISSING: Read = { stamp: '', content: EMPTY, warning: undefined, unreadable: false };
+
+function isMissing(errno: string): boolean {
+  return errno === 'ENOENT' || errno === 'ENOTDIR';
+}
+
 function stampOf(stat: BigIntStats): string {
   return [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':');
 }
@@ -58,18 +65,18 @@ function unreadable(file: string, why: string): Read {
 /** Reads the file, or returns `before` where it has not changed since. */
 async function look(file: string, before: Read | undefined): Promise<Read> {
   // The usual case in one call of the system; whatever else is the matter, opening the file says it.
-  const now =
-    before === undefined ? undefined : await statFile(file, { bigint: true }).catch(() => undefined);
-  if (before !== undefined && now !== undefined && before.stamp === stampOf(now)) return before;
+  if (before !== undefined) {
+    const now = await statFile(file, { bigint: true }).catch(errnoOf);
+    if (typeof now !== 'string' && before.stamp === stampOf(now)) return before;
+    if (typeof now === 'string' && isMissing(now)) return MISSING;
+  }
   let handle: Awaited<ReturnType<typeof open>>;
   try {
     // O_NONBLOCK: opening a named pipe must not wait for its writer.
     handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (thrown) {
     const errno = errnoOf(thrown);
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') {
-      return { stamp: '', content: EMPTY, warning: undefined, unreadable: false };
-    }
+    if (isMissing(errno)) return MISSING;
     return unreadable(file, errno);
   }
   try {
@@ -95,6 +102,7 @@ async function look(file: string, before: Read | undefined): Promise<Read> {
 export class KnownHostsStore {
   readonly #files: readonly string[];
   readonly #read = new Map<string, Read>();
+  readonly #together = new LookTogether<KnownHostsView>();
 
   /** Takes absolute paths; the order is the order of `linesOf`. */
   constructor(files: readonly string[]) {
@@ -102,7 +110,11 @@ export class KnownHostsStore {
   }
 
   /** Looks at every file. Throws WardenError `limit_exceeded` where one does not answer in time. */
-  async look(): Promise<KnownHostsView> {
+  look(): Promise<KnownHostsView> {
+    return this.#together.at('', () => this.#look());
+  }
+
+  async #look(): Promise<KnownHostsView> {
     const reads = await Promise.all(
       this.#files.map((file) => readWithin(file, READ_DEADLINE_MS, () => look(file, this.#read.get(file)))),
     );

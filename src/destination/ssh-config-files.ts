@@ -9,6 +9,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WardenError } from '../errors.ts';
 import { matchWildcards, type Wildcard } from './host-name.ts';
+import { LookTogether } from './look-together.ts';
 import { READ_DEADLINE_MS, readWithin } from './read-deadline.ts';
 
 export const MAX_FILE_BYTES = 1024 * 1024;
@@ -23,6 +24,9 @@ const MAX_PATH = 4096;
 /** Files whose lines are kept between looks, each with what stat(2) said of it; a login rarely needs more than three. */
 const MAX_REMEMBERED = 64;
 const remembered = new Map<string, { readonly stamp: string; readonly lines: readonly string[] }>();
+
+const files = new LookTogether<readonly string[] | undefined>();
+const directories = new LookTogether<readonly string[]>();
 
 /** What changes when a file does. */
 function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
@@ -46,6 +50,39 @@ export function cannotFollow(file: string, what: string, hint: string): WardenEr
 
 function tooMuch(file: string, what: string): WardenError {
   return cannotFollow(file, what, 'make the file smaller, or its Include lines fewer');
+}
+
+/** Looks at the file anew each time, and reads it only when it has changed: a login passes here. */
+async function readLines(file: string): Promise<readonly string[] | undefined> {
+  const known = remembered.get(file);
+  if (known !== undefined) {
+    const now = await stat(file, { bigint: true }).catch(() => undefined);
+    if (now !== undefined && stampOf(now) === known.stamp) return known.lines;
+    remembered.delete(file);
+  }
+  let handle: Awaited<ReturnType<typeof open>>;
+  try {
+    // O_NONBLOCK: opening a named pipe must not wait for its writer.
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  try {
+    const found = await handle.stat({ bigint: true });
+    // ssh reads nothing from a directory, and nothing from /dev/null.
+    if (found.isDirectory() || file === '/dev/null') return [];
+    if (!found.isFile()) {
+      throw cannotFollow(file, 'is not a regular file', 'give ssh its configuration in a regular file');
+    }
+    if (found.size > MAX_FILE_BYTES) throw tooMuch(file, `is larger than ${MAX_FILE_BYTES} bytes`);
+    const lines = (await handle.readFile('utf8')).split('\n');
+    if (lines.some((line) => line.length > MAX_LINE))
+      throw tooMuch(file, `has a line over ${MAX_LINE} bytes`);
+    remember(file, stampOf(found), lines);
+    return lines;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** A part of a path as glob(3) reads it, or undefined where it is plain text. */
@@ -93,45 +130,13 @@ export class ConfigFiles {
   async lines(file: string): Promise<readonly string[] | undefined> {
     this.#files += 1;
     if (this.#files > MAX_FILES) throw tooMuch(file, `is the file after ${MAX_FILES} others`);
-    const lines = this.#lines.get(file) ?? (await this.#within(file, () => this.#read(file)));
+    const lines =
+      this.#lines.get(file) ?? (await this.#within(file, () => files.at(file, () => readLines(file))));
     if (lines === undefined) return undefined;
     this.#lines.set(file, lines);
     this.#bytes += lines.reduce((sum, line) => sum + line.length + 1, 0);
     if (this.#bytes > MAX_TOTAL_BYTES) throw tooMuch(file, `goes beyond ${MAX_TOTAL_BYTES} bytes in all`);
     return lines;
-  }
-
-  /** Looks at the file anew each time, and reads it only when it has changed: a login passes here. */
-  async #read(file: string): Promise<readonly string[] | undefined> {
-    const known = remembered.get(file);
-    if (known !== undefined) {
-      const now = await stat(file, { bigint: true }).catch(() => undefined);
-      if (now !== undefined && stampOf(now) === known.stamp) return known.lines;
-      remembered.delete(file);
-    }
-    let handle: Awaited<ReturnType<typeof open>>;
-    try {
-      // O_NONBLOCK: opening a named pipe must not wait for its writer.
-      handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    } catch {
-      return undefined;
-    }
-    try {
-      const found = await handle.stat({ bigint: true });
-      // ssh reads nothing from a directory, and nothing from /dev/null.
-      if (found.isDirectory() || file === '/dev/null') return [];
-      if (!found.isFile()) {
-        throw cannotFollow(file, 'is not a regular file', 'give ssh its configuration in a regular file');
-      }
-      if (found.size > MAX_FILE_BYTES) throw tooMuch(file, `is larger than ${MAX_FILE_BYTES} bytes`);
-      const lines = (await handle.readFile('utf8')).split('\n');
-      if (lines.some((line) => line.length > MAX_LINE))
-        throw tooMuch(file, `has a line over ${MAX_LINE} bytes`);
-      remember(file, stampOf(found), lines);
-      return lines;
-    } finally {
-      await handle.close();
-    }
   }
 
   /**
@@ -159,9 +164,9 @@ export class ConfigFiles {
   }
 
   async #matching(directory: string, part: string, pattern: readonly Wildcard[]): Promise<string[]> {
-    let names: string[];
+    let names: readonly string[];
     try {
-      names = await this.#within(directory, () => readdir(directory));
+      names = await this.#within(directory, () => directories.at(directory, () => readdir(directory)));
     } catch (thrown) {
       if (thrown instanceof WardenError) throw thrown;
       return [];

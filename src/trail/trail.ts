@@ -128,7 +128,7 @@ export class Trail {
 
   async #drain(): Promise<void> {
     // Let everything that this turn of the loop appends join the first group.
-    await Promise.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, MAX_GROUP);
       try {
