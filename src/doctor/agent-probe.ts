@@ -9,7 +9,7 @@ import { basename } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { ed25519PublicBlob } from '../ssh/public-key.ts';
 import { encodeSignature } from '../ssh/signature.ts';
-import { Reader, Writer } from '../ssh/wire.ts';
+import { Writer } from '../ssh/wire.ts';
 import { peerCredentials, processInfo } from '../system/peer.ts';
 
 const DEADLINE_MS = 1_000;
@@ -20,14 +20,20 @@ const IDENTITIES_ANSWER = 12;
 const EXTENSION = 27;
 const SUCCESS = 6;
 
-export interface AgentProbe {
-  readonly path: string;
-  /** `absent`: no file. `stale`: a file, and nobody listens. `silent`: no answer in time. `closes`: it hangs up on a list. `ourselves`: not asked. */
-  readonly state: 'absent' | 'stale' | 'unreachable' | 'silent' | 'closes' | 'answers' | 'ourselves';
-  /** The process that listens, where the system tells. */
+/** Who listens on a socket's path. */
+export interface Listener {
+  /** `absent`: no file. `stale`: a file, and nobody listens. `silent`: it takes no connection in time. */
+  readonly state: 'absent' | 'stale' | 'unreachable' | 'silent' | 'answers';
+  /** The process, where the system tells. */
   readonly pid: number | undefined;
   /** The name of its program. */
   readonly program: string | undefined;
+}
+
+export interface AgentProbe extends Omit<Listener, 'state'> {
+  readonly path: string;
+  /** Besides: `silent`: no answer in time. `closes`: it hangs up on a list. `ourselves`: not asked. */
+  readonly state: Listener['state'] | 'closes' | 'ourselves';
   /** What it does with a session-bind. */
   readonly bind: 'takes' | 'refuses' | 'closes';
   readonly identities: number;
@@ -41,14 +47,14 @@ interface Line {
   readonly socket: Socket;
 }
 
-function dial(path: string): Promise<Line | AgentProbe['state']> {
+function dial(path: string): Promise<Line | Listener['state']> {
   return new Promise((resolve) => {
     const socket = connect(path);
     const timer = setTimeout(() => {
       socket.destroy();
       resolve('silent');
     }, DEADLINE_MS);
-    socket.once('error', (error) => {
+    socket.on('error', (error) => {
       clearTimeout(timer);
       const errno = errnoOf(error);
       if (errno === 'ENOENT') resolve('absent');
@@ -94,7 +100,7 @@ function sessionBind(): Buffer {
 }
 
 function countOf(answer: Buffer): number {
-  return answer[0] === IDENTITIES_ANSWER ? new Reader(answer.subarray(1)).u32() : 0;
+  return answer[0] === IDENTITIES_ANSWER && answer.length >= 5 ? answer.readUInt32BE(1) : 0;
 }
 
 /** Who listens. Where the service manager made the socket, that is the service manager, and says nothing of the agent. */
@@ -102,6 +108,15 @@ function listenerOf(socket: Socket): Pick<AgentProbe, 'pid' | 'program'> {
   const pid = peerCredentials(socket)?.pid;
   const path = pid === undefined ? undefined : processInfo(pid)?.program?.path;
   return { pid, program: path === undefined ? undefined : basename(path) };
+}
+
+/** Connects and asks nothing. Never throws. */
+export async function whoListens(path: string): Promise<Listener> {
+  const line = await dial(path);
+  if (typeof line === 'string') return { state: line, pid: undefined, program: undefined };
+  const who = listenerOf(line.socket);
+  line.socket.destroy();
+  return { state: 'answers', ...who };
 }
 
 /** Asks the agent at `path`, unless process `own` listens there; each answer has a second. Never throws. */

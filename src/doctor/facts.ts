@@ -14,7 +14,7 @@ import { agentSocket, expandTokens, SSH_AUTH_SOCK } from '../destination/identit
 import { asWardenError, type WardenError } from '../errors.ts';
 import { safeEnvironment } from '../system/hardening.ts';
 import { libcFailure } from '../system/libc.ts';
-import { type AgentProbe, probeAgent } from './agent-probe.ts';
+import { type AgentProbe, type Listener, probeAgent, whoListens } from './agent-probe.ts';
 import { type FileFact, lookAtFiles } from './file-facts.ts';
 import { type HostFacts, lookAtHost } from './host-facts.ts';
 import { attemptLogin, type LoginFacts } from './login-attempt.ts';
@@ -43,8 +43,8 @@ export interface AskedAgent {
   readonly path: string | undefined;
   /** Whether it is the daemon's. */
   readonly ours: boolean;
-  /** Who listens there, where it is not the daemon. */
-  readonly other: AgentProbe | undefined;
+  /** The program that listens there, where it is not the daemon and the system tells. */
+  readonly program: string | undefined;
 }
 
 export interface Facts {
@@ -57,7 +57,7 @@ export interface Facts {
   /** Where the daemon listens, or should. */
   readonly socket: string;
   /** What is at the socket's path: a file that nobody listens on is a dead daemon's. */
-  readonly socketState: AgentProbe['state'];
+  readonly socketState: Listener['state'];
   readonly agent: AskedAgent;
   readonly upstream: AgentProbe | undefined;
   readonly openbao: OpenBaoFacts | WardenError | undefined;
@@ -128,15 +128,10 @@ async function askedAgent(
     Object.entries(env).flatMap(([name, text]) => (text === undefined ? [] : [[name, text]])),
   );
   const path = expanded === undefined ? undefined : agentSocket(expanded, variables);
-  const ours = path !== undefined && path !== '' && isSameFile(path, socket);
-  const other = path === undefined || path === '' || ours ? undefined : await probeAgent(path, own);
-  return { value, path, ours: ours || other?.state === 'ourselves', other };
-}
-
-/** What is at the daemon's place. A daemon that has answered on its control socket is not asked again: a list is a login to it. */
-async function stateOfSocket(socket: string, daemon: Facts['daemon']): Promise<AgentProbe['state']> {
-  if ('pid' in daemon) return 'answers';
-  return (await probeAgent(socket, undefined)).state;
+  if (path === undefined || path === '') return { value, path, ours: false, program: undefined };
+  if (isSameFile(path, socket)) return { value, path, ours: true, program: undefined };
+  const { pid, program } = await whoListens(path);
+  return { value, path, ours: pid !== undefined && pid === own, program };
 }
 
 /** Gathers all facts. Throws `usage` where the words name no host, `limit_exceeded` where a file does not answer. */
@@ -162,41 +157,36 @@ export async function gatherFacts(options: DoctorOptions): Promise<Facts> {
   const socket = running?.socket ?? usable?.agent.socket ?? salvage(input).socket;
   const upstreamPath = running === undefined ? usable?.agent.upstream : (running.upstream ?? undefined);
   const typed = host?.typed;
-  const lanes =
-    usable?.lanes.filter((lane) => chosenLanes(host).length === 0 || chosenLanes(host).includes(lane.id)) ??
-    [];
-  const [openbao, socketState, agent, upstream, refusals] = await Promise.all([
+  const chosen = chosenLanes(host);
+  const lanes = usable?.lanes.filter(({ id }) => chosen.length === 0 || chosen.includes(id)) ?? [];
+  const [openbao, listener, agent, upstream, refusals] = await Promise.all([
     usable === undefined || credential === undefined
       ? undefined
       : caught(askOpenBao(usable, credential, lanes, now)),
-    stateOfSocket(socket, daemon),
+    running === undefined ? whoListens(socket) : undefined,
     askedAgent({ ...options, env: childEnv }, host, socket, running?.pid),
     upstreamPath === undefined ? undefined : probeAgent(upstreamPath, running?.pid),
     running === undefined || typed === undefined
       ? []
       : fetchRefusals(options.sockets(), typed).catch(() => []),
   ]);
-  const facts = {
+  const attempt = { sockets: options.sockets, upstream: upstreamPath, env: childEnv };
+  return {
+    libcFailure: libcFailure(),
+    ssh,
     config,
     configFile: runtimePaths(input).configFile,
-    ssh,
+    files: filesOf(config, socket, options),
     daemon,
     socket,
-    socketState,
+    // A daemon that has answered on its control socket listens on the other too.
+    socketState: listener?.state ?? 'answers',
     agent,
     upstream,
     openbao,
     host,
     refusals,
-  };
-  return {
-    ...facts,
-    libcFailure: libcFailure(),
-    files: filesOf(config, socket, options),
-    login:
-      options.login && host !== undefined
-        ? await attemptLogin(host, { sockets: options.sockets, upstream: upstreamPath, env: childEnv })
-        : undefined,
+    login: options.login && host !== undefined ? await attemptLogin(host, attempt) : undefined,
   };
 }
 

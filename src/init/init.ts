@@ -157,7 +157,7 @@ async function answers(options: InitOptions, view: OpenBaoView): Promise<SetUp> 
 function missingThere({ seen }: OpenBaoView, role: string): string | undefined {
   const { mount, mounts, signable } = seen;
   if (mounts !== undefined && !mounts.includes(mount))
-    return `no SSH engine is mounted at ${mount}/, or your token may not see it`;
+    return `no SSH engine is mounted at ${mount}/, or your token may not see it${mounts.length === 0 ? '' : `; it sees ${mounts.join(', ')} (--mount)`}`;
   if (signable !== undefined && !signable.includes(role))
     return `there is no role ${role}, or your token may not sign with it`;
   return undefined;

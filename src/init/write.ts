@@ -1,5 +1,5 @@
 /** Puts init's files in their places: private, whole or not at all, and noted in the manifest before they appear. */
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readGuarded } from '../config/guarded-file.ts';
 import { errnoOf, WardenError } from '../errors.ts';
@@ -13,9 +13,12 @@ export interface Planned {
   readonly before: string | undefined;
 }
 
-/** Looks at what is there. Throws what `readGuarded` throws. */
+/** Looks at what is there: a link stays one, and the file that it leads to is meant. Throws what `readGuarded` throws. */
 export function plan(texts: ReadonlyMap<string, string>, uid: number): readonly Planned[] {
-  return [...texts].map(([path, text]) => ({ path, text, before: readGuarded(path, uid) }));
+  return [...texts].map(([named, text]) => {
+    const path = existsSync(named) ? realpathSync(named) : named;
+    return { path, text, before: readGuarded(path, uid) };
+  });
 }
 
 /** Makes a directory and those above it, 0700 each. Returns the ones that had to be made, the outer first. */

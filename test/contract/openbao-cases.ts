@@ -77,6 +77,13 @@ const nobody =
 
 export const SIGN_ERRORS: readonly Case[] = [
   sign('unknown role', {}, 'Unknown role: nope', 'nope'),
+  // warden doctor asks so, to be told of the role and get no certificate.
+  sign(
+    'unknown role before a key that is none',
+    { public_key: 'ssh-ed25519 AAAA' },
+    'Unknown role: nope',
+    'nope',
+  ),
   sign(
     'principal that is not allowed',
     { valid_principals: 'evil' },

@@ -1,5 +1,14 @@
 /** `warden init` with the real OpenBao: the administrator's script, the questions, the files, the undo. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { writeKnownHosts } from '../support/known-hosts.ts';
@@ -89,6 +98,17 @@ describe('the files', () => {
     expect(existsSync(file('inventory.yaml'))).toBe(false);
     expect(await warden(['init', '--undo', '--force'])).toMatchObject({ code: 0 });
     expect(readdirSync(home.path)).toEqual([]);
+  });
+
+  test('that are links stay links', async () => {
+    mkdirSync(file(), { recursive: true, mode: 0o700 });
+    const dotfiles = home.write('dotfiles-warden.yaml', 'actor: adm-old\n');
+    symlinkSync(dotfiles, file('warden.yaml'));
+    expect(await warden(['init', ...NO_BAO, ...ANSWERS, '--force'])).toMatchObject({ code: 0 });
+    expect(lstatSync(file('warden.yaml')).isSymbolicLink()).toBe(true);
+    expect(readFileSync(dotfiles, 'utf8')).toContain('adm-you');
+    expect(await warden(['init', '--undo'])).toMatchObject({ code: 0 });
+    expect(readFileSync(dotfiles, 'utf8')).toBe('actor: adm-old\n');
   });
 
   test('stand beside a configuration that has a place of its own', async () => {
@@ -249,6 +269,18 @@ describe('with OpenBao', () => {
     expect(readdirSync(home.path).sort()).toEqual(['setup.sh', 'warden_user_ca.pub']);
   });
 
+  test('a person who goes away leaves nothing behind: 64', async () => {
+    const result = await runInTerminal([LAUNCHER, 'init'], {
+      env: { HOME: home.path, ...environment(bao.rootToken) },
+      typed: [{ after: 'Who are you', send: '\x04' }],
+    });
+    expect(result).toMatchObject({
+      code: 64,
+      stdout: expect.stringContaining('no answer: nothing was written'),
+    });
+    expect(readdirSync(home.path)).toEqual([]);
+  });
+
   test('a token that may sign and nothing else is told what it may not ask, and the flags decide', async () => {
     await runScript(await script(['--principals', 'ops']));
     const policy = `path "ssh/sign/${ROLE}" { capabilities = ["update"] }`;
@@ -270,6 +302,6 @@ describe('with OpenBao', () => {
       ['init', ...ANSWERS, '--mount', 'nope', '--force'],
       environment(bao.rootToken),
     );
-    expect(elsewhere.stderr).toMatch(/no SSH engine is mounted at nope\//);
+    expect(elsewhere.stderr).toMatch(/no SSH engine is mounted at nope\/.*; it sees ssh \(--mount\)/);
   });
 });

@@ -8,12 +8,12 @@ export function checkAskedAgent({
   socket,
   host,
 }: Pick<Facts, 'agent' | 'socket' | 'host'>): readonly Finding[] {
-  const { value, path, ours, other } = agent;
+  const { value, path, ours, program } = agent;
   const byVariable = value === SSH_AUTH_SOCK;
   const from = byVariable ? SSH_AUTH_SOCK : `ssh -G ${host?.typed ?? ''}: IdentityAgent`;
   if (ours) return [ok('ssh.agent', 'ssh asks this agent', from)];
-  if (byVariable) return [elsewhere(path ?? '', other?.program, socket)];
-  const who = path === undefined ? value : path === '' ? `${value} (no agent)` : named(path, other?.program);
+  if (byVariable) return [elsewhere(path ?? '', program, socket)];
+  const who = path === undefined ? value : path === '' ? `${value} (no agent)` : named(path, program);
   return [
     finding(
       'problem',
