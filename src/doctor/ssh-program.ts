@@ -4,9 +4,8 @@
  */
 import { type Ran, runProgram } from '../system/run-program.ts';
 
-const VERSION_DEADLINE_MS = 2_000;
-/** A Match exec may ask somebody. */
-const CONFIG_DEADLINE_MS = 5_000;
+/** A busy machine is not one without ssh, and a Match exec may ask somebody. */
+const DEADLINE_MS = 5_000;
 /** From this version on, ssh tells its agent which host it has met. */
 export const FIRST_WITH_BINDS = 8.9;
 
@@ -19,7 +18,7 @@ export interface SshVersion {
 
 /** The version of the ssh on PATH; undefined where there is none that runs. */
 export async function sshVersion(env: NodeJS.ProcessEnv): Promise<SshVersion | undefined> {
-  const { code, stderr } = await runProgram('ssh', ['-V'], { env, deadlineMs: VERSION_DEADLINE_MS });
+  const { code, stderr } = await runProgram('ssh', ['-V'], { env, deadlineMs: DEADLINE_MS });
   if (code !== 0) return undefined;
   const text = stderr.split('\n', 1)[0] ?? '';
   const [, major, minor] = /OpenSSH(?:_for_Windows)?_(\d+)\.(\d+)/.exec(text) ?? [];
@@ -39,13 +38,13 @@ export async function sshSettings(
   words: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<SshSettings | { readonly refused: string }> {
-  const ran = await runProgram('ssh', ['-G', ...words], { env, deadlineMs: CONFIG_DEADLINE_MS });
+  const ran = await runProgram('ssh', ['-G', ...words], { env, deadlineMs: DEADLINE_MS });
   if (ran.code !== 0) return { refused: refusalOf(ran) };
   return parseSettings(ran.stdout);
 }
 
 function refusalOf({ stderr, failure }: Ran): string {
-  if (failure === 'ETIMEDOUT') return `ssh -G did not end within ${CONFIG_DEADLINE_MS / 1000} s`;
+  if (failure === 'ETIMEDOUT') return `ssh -G did not end within ${DEADLINE_MS / 1000} s`;
   if (failure !== '') return `ssh can't be run: ${failure}`;
   return stderr.trim().split('\n', 1)[0] || 'ssh -G failed';
 }

@@ -70,7 +70,7 @@ describe(PAGE, () => {
     home.write('.ssh/config', `Host web1.example.com\n${lines.join('')}`);
 
     const you = blocks(PAGE, 'first-hour:you');
-    const result = await run('sh', ['-euc', you], { cwd: home.path, env, deadline: 50_000 });
+    const result = await run('sh', ['-euc', you], { cwd: home.path, env, deadline: 100_000 });
     expect(result, `${result.stdout}${result.stderr}`).toMatchObject({ code: 0 });
     const [login, ...more] = await host.waitForLogins(1);
     expect([login?.keyType, more]).toEqual(['ED25519-CERT', []]);
@@ -80,7 +80,7 @@ describe(PAGE, () => {
     expect(readdirSync(home.path).sort()).toEqual(
       ['.profile', '.ssh', '.vault-token', 'bin', 'setup.sh', 'warden_user_ca.pub'].sort(),
     );
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('docs/upgrading.md', () => {
