@@ -1,9 +1,10 @@
-// Bundles the two programs into dist/: the daemon, and the command line, of which each command loads its own part.
+// Makes dist/: the daemon; the command line, of which each command loads its own part; manual page and completions.
 // Native packages stay outside: they are loaded from node_modules when they are needed.
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
+import { importSource } from './import-source.mjs';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 // Not the identifiers: names stay in stack traces, and esbuild's keepNames would put them back one by one at every start.
@@ -73,6 +74,12 @@ for (const { path, text } of outputFiles) {
     define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
   });
   writeFileSync(join('dist.new', basename(path)), code);
+}
+const { shareFiles } = await importSource('src/reference/share.ts', bundle.define);
+for (const [path, text] of Object.entries(await shareFiles())) {
+  const file = join('dist.new/share', path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
 }
 if (existsSync('dist')) renameSync('dist', 'dist.old');
 renameSync('dist.new', 'dist');

@@ -6,6 +6,7 @@ import { action } from './context.ts';
 export function accessCommand(command: Command): void {
   command
     .usage('[user@]host [ssh options] [command…]')
+    .argument('[host]')
     .argument('[words...]')
     .addHelpText(
       'after',
@@ -18,12 +19,12 @@ Examples:
   $ warden access -p 2222 -L 8080:localhost:80 bastion`,
     )
     .action(
-      action(async (words: string[]) => {
-        if (words.length === 0)
+      action(async (host: string | undefined) => {
+        if (host === undefined)
           throw new WardenError('usage', 'access to which host?', {
             hint: 'warden access [user@]host [command]',
           });
-        throw new WardenError('usage', `no host is called ${JSON.stringify(words[0])}`, {
+        throw new WardenError('usage', `no host is called ${JSON.stringify(host)}`, {
           hint: 'needs that are not hosts are not built yet; a host is one word: warden access [user@]host',
         });
       }),

@@ -66,6 +66,11 @@ const COMMANDS: readonly Entry[] = [
     about: 'try everything without infrastructure: an OpenBao stand-in and two SSH servers, on loopback',
     load: async () => (await import('./lab.ts')).labCommand,
   },
+  {
+    name: 'completion',
+    about: 'print what completes these commands in a shell',
+    load: async () => (await import('./completion.ts')).completionCommand,
+  },
 ];
 
 /** One line: commander may put a suggestion ("Did you mean …?") on a second. */

@@ -20,6 +20,7 @@ const COMMANDS = [
   'activity',
   'audit verify',
   'lab',
+  'completion',
 ];
 
 /** One line on stderr, nothing on stdout, and this exit code. */
