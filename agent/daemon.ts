@@ -26,6 +26,8 @@ const DRAIN_DEADLINE_MS = 4_000;
 const LOOK_EVERY_MS = 20;
 
 export interface DaemonOptions extends Omit<SetupOptions, 'wiper'> {
+  /** Of the socket, where a service manager listens on it already. */
+  readonly descriptor?: number | undefined;
   /** Called when the control socket is told to stop. */
   readonly onStop: () => void;
 }
@@ -79,7 +81,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       services.requestRefused(new WardenError('no_descriptors', why, { hint }), peer);
     } else serveConnection(socket, new Dispatcher(services, peer, scope));
   };
-  const listener = await openListener(options.socket, setup.file, serve({ path: options.socket }));
+  const listener = await openListener(
+    options.socket,
+    setup.file,
+    serve({ path: options.socket }),
+    options.descriptor,
+  );
   const destinations = new DestinationSockets(options.socket, serve, log);
   const connections = () => listener.connections() + destinations.connections();
   const lanes = () => setup.config?.lanes ?? [];

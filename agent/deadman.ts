@@ -13,10 +13,14 @@ export const DEAD_AFTER_S = 8;
 /** Each renewal wakes an idle daemon. */
 const RENEW_EVERY_MS = 2_500;
 
-/** Arms the deadman for the rest of the process. Without the C library there is none. */
-export function armDeadman(): void {
+/** Arms the deadman for the rest of the process; each time that it is renewed, `alive` is called. Without the C library there is none. */
+export function armDeadman(alive: () => void): void {
   const c = libc();
   if (c === undefined) return;
-  c.alarm(DEAD_AFTER_S);
-  setInterval(() => c.alarm(DEAD_AFTER_S), RENEW_EVERY_MS).unref();
+  const renew = () => {
+    c.alarm(DEAD_AFTER_S);
+    alive();
+  };
+  renew();
+  setInterval(renew, RENEW_EVERY_MS).unref();
 }

@@ -18,6 +18,8 @@ const PROBE_DEADLINE_MS = 500;
 /** A daemon that has its directory but does not listen yet will in this time; one that stops is gone (main.ts: STOP_DEADLINE_MS). */
 const READY_DEADLINE_MS = 6_000;
 const LOOK_EVERY_MS = 20;
+/** A service manager's daemon has taken its directory by then. */
+const ACTIVATION_DEADLINE_MS = 3_000;
 
 export const CONTROL_SOCKET = 'control.sock';
 
@@ -78,13 +80,22 @@ function accepts(path: string): Promise<boolean> {
   });
 }
 
+/** Whether somebody accepts connections, and in a moment may be a daemon that a service manager starts for them. */
+async function mayBeActivated(socketPath: string, since: number): Promise<boolean> {
+  return performance.now() - since < ACTIVATION_DEADLINE_MS && (await accepts(socketPath));
+}
+
 /**
  * Whether a warden agent serves `socketPath` for this configuration; waits for one that is just starting. Throws `socket_in_use` where
  * it is another configuration's.
  */
 export async function isReady(socketPath: string, config: string | undefined): Promise<boolean> {
-  const deadline = performance.now() + READY_DEADLINE_MS;
-  while (isServed(socketPath) && performance.now() < deadline) {
+  const since = performance.now();
+  const deadline = since + READY_DEADLINE_MS;
+  while (
+    (isServed(socketPath) || (await mayBeActivated(socketPath, since))) &&
+    performance.now() < deadline
+  ) {
     const served = servedConfig(socketPath);
     if (served !== undefined && (await accepts(socketPath))) {
       if (served === (config ?? '')) return true;
@@ -111,12 +122,16 @@ async function clearPath(path: string): Promise<void> {
   unlinkSync(path);
 }
 
-function listen(server: Server, path: string): Promise<void> {
+function listen(server: Server, path: string, descriptor: number | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     // For good: a later one (a connection that can't be accepted) must not end the daemon.
     server.on('error', (cause) =>
       reject(new WardenError('socket_path', `can't listen on ${path}: ${errnoOf(cause)}`, { cause })),
     );
+    if (descriptor !== undefined) {
+      server.listen({ fd: descriptor }, () => resolve());
+      return;
+    }
     // The socket must never exist with wider rights, not even for a moment.
     const before = process.umask(0o177);
     server.listen(path, 511, () => resolve());
@@ -149,8 +164,11 @@ function refuseLongPath(path: string): void {
   }
 }
 
-/** Listens on `path` in a directory that is this daemon's own. Throws `socket_path`, `socket_in_use`. */
-export async function listenAt(path: string, serve: Serve): Promise<Listening> {
+/**
+ * Listens on `path` in a directory that is this daemon's own; with a descriptor, on the socket that a service manager has put there
+ * and keeps. Throws `socket_path`, `socket_in_use`.
+ */
+export async function listenAt(path: string, serve: Serve, descriptor?: number): Promise<Listening> {
   refuseLongPath(path);
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -158,8 +176,8 @@ export async function listenAt(path: string, serve: Serve): Promise<Listening> {
     socket.once('close', () => open.delete(socket));
     serve(socket);
   });
-  await clearPath(path);
-  await listen(server, path);
+  if (descriptor === undefined) await clearPath(path);
+  await listen(server, path, descriptor);
   return {
     path,
     connections: () => open.size,
@@ -191,13 +209,17 @@ export async function openListener(
   path: string,
   config: string | undefined,
   serve: Serve,
+  descriptor?: number,
 ): Promise<Listener> {
   refuseLongPath(path);
   ensurePrivateDirectory(dirname(path));
+  // A service manager listens there and starts a daemon for whoever connects: that one needs the directory.
+  if (descriptor === undefined && !isServed(path) && refuseOtherFile(path) && (await accepts(path)))
+    throw inUse(path, 'another living agent');
   const lock = lockDirectory(dirname(path));
   let listening: Listening;
   try {
-    listening = await listenAt(path, serve);
+    listening = await listenAt(path, serve, descriptor);
     // Only now: whoever finds a pid in it may connect.
     if (lock !== undefined) writeSync(lock, pidFile(config));
   } catch (error) {

@@ -16,6 +16,7 @@ import { postSocket } from '../src/control/signposts.ts';
 import { asWardenError, EXIT, WardenError } from '../src/errors.ts';
 import { systemClock } from '../src/system/clock.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
+import { givenSocket, serviceNotifier, wantsSignsOfLife } from '../src/system/service-manager.ts';
 import { hasTerminal } from '../src/system/terminal.ts';
 import { checkConfiguration, errorLines } from './check.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
@@ -114,8 +115,10 @@ async function serve(
   let daemon: Daemon | undefined;
   let stopping = false;
   let unpost = () => {};
+  const notify = serviceNotifier(process.env);
   const onStop = () => {
     stopping = true;
+    notify('STOPPING=1');
     unpost();
     if (daemon !== undefined) void stop(daemon, sessionOf !== undefined);
   };
@@ -128,8 +131,9 @@ async function serve(
   });
   process.on('SIGTERM', onStop);
   process.on('SIGINT', onStop);
-  armDeadman();
+  armDeadman(wantsSignsOfLife(process.env) ? () => notify('WATCHDOG=1') : () => undefined);
   daemon = await startDaemon({ ...options, onStop });
+  notify('READY=1');
   if (sessionOf === undefined) unpost = postSocket(input, options.socket);
   else followProcess(sessionOf, onStop);
   if (stopping) onStop();
@@ -150,8 +154,9 @@ function logFile(config: DaemonOptions['config']): string | undefined {
 async function run(): Promise<void> {
   const flags = parseFlags(process.argv.slice(2));
   const background = flags.detached === true;
+  const given = givenSocket(process.env);
   const input: LoadInput = {
-    flags: { config: flags.config, socket: flags.socket, upstream: flags.upstream },
+    flags: { config: flags.config, socket: given?.path ?? flags.socket, upstream: flags.upstream },
     env: { ...process.env },
     home: homedir(),
     uid: process.getuid?.() ?? 0,
@@ -181,7 +186,7 @@ async function run(): Promise<void> {
   const options = { socket: flags.sessionSocket ?? socket, upstream, config, readConfig: readAgain, log };
   try {
     const daemon = await serve(
-      { ...options, env: process.env, clock: systemClock, onStop: () => undefined },
+      { ...options, descriptor: given?.fd, env: process.env, clock: systemClock, onStop: () => undefined },
       input,
       flags.sessionOf,
       !background && hasTerminal(),

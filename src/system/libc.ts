@@ -17,6 +17,12 @@ export interface Libc {
   setsid(): number;
   /** alarm(2): SIGALRM after so many seconds; 0 takes it back. Returns the seconds that were left of the one before. */
   alarm(seconds: number): number;
+  /** socket(2). Returns a descriptor or -1. */
+  socket(domain: number, type: number, protocol: number): number;
+  /** sendto(2) without flags; `address` is a `struct sockaddr`. Returns the bytes sent or -1. */
+  sendto(fd: number, message: Buffer, address: Buffer): number;
+  /** close(2). */
+  close(fd: number): number;
   /** errno of the last call. */
   errno(): number;
 }
@@ -34,6 +40,9 @@ function load(): Libc {
   const setrlimit = library.func('int setrlimit(int, const void*)');
   const setsid = library.func('int setsid()');
   const alarm = library.func('uint alarm(uint)');
+  const socket = library.func('int socket(int, int, int)');
+  const sendto = library.func('long sendto(int, const void*, size_t, int, const void*, uint32_t)');
+  const close = library.func('int close(int)');
   return {
     getsockopt: (fd, level, option, value, length) => Number(getsockopt(fd, level, option, value, length)),
     flock: (fd, operation) => Number(flock(fd, operation)),
@@ -41,6 +50,9 @@ function load(): Libc {
     setrlimit: (resource, limit) => Number(setrlimit(resource, limit)),
     setsid: () => Number(setsid()),
     alarm: (seconds) => Number(alarm(seconds)),
+    socket: (domain, type, protocol) => Number(socket(domain, type, protocol)),
+    sendto: (fd, message, address) => Number(sendto(fd, message, message.length, 0, address, address.length)),
+    close: (fd) => Number(close(fd)),
     errno: () => koffi.errno(),
   };
 }
