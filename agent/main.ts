@@ -4,7 +4,6 @@
  * `--detached` and `--session-of` are the launcher's: see scripts/warden.
  */
 import { rmSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Config } from '../src/config/config.ts';
@@ -14,6 +13,7 @@ import { type PathInput, runtimePaths } from '../src/config/runtime-paths.ts';
 import { salvage } from '../src/config/salvage.ts';
 import { postSocket } from '../src/control/signposts.ts';
 import { asWardenError, EXIT, WardenError } from '../src/errors.ts';
+import { homeDirectory } from '../src/system/account.ts';
 import { systemClock } from '../src/system/clock.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
 import { givenSocket, serviceNotifier, wantsSignsOfLife } from '../src/system/service-manager.ts';
@@ -158,7 +158,7 @@ async function run(): Promise<void> {
   const input: LoadInput = {
     flags: { config: flags.config, socket: given?.path ?? flags.socket, upstream: flags.upstream },
     env: { ...process.env },
-    home: homedir(),
+    home: homeDirectory(),
     uid: process.getuid?.() ?? 0,
     shippedCatalog: shippedCatalog(),
   };

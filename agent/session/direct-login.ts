@@ -2,12 +2,14 @@
  * A login of the caller's own: who is asking, where does it go, and do the caller's words say so (promise 1)? With
  * `agent.direct_peers: any` the bind's flag alone decides, and the words are guesses for names only.
  */
-import { type UserInfo, userInfo } from 'node:os';
+
+import type { UserInfo } from 'node:os';
 import { chooseLane, matchLane } from '../../src/catalog/choose.ts';
 import type { Lane } from '../../src/catalog/lane.ts';
 import { callerWords, typedWords } from '../../src/destination/caller-words.ts';
 import type { CallerWords, Destination } from '../../src/destination/destination.ts';
 import { WardenError } from '../../src/errors.ts';
+import { account } from '../../src/system/account.ts';
 import { type PeerCredentials, type ProcessInfo, processInfo } from '../../src/system/peer.ts';
 import type { Attempt, Caller } from './attempt.ts';
 import type { Binding } from './binding.ts';
@@ -18,13 +20,13 @@ import { checkKnown, destinationOf } from './resolve.ts';
 import { checkScope, narrowed } from './socket-scope.ts';
 
 /** Asked once: the password database may be a directory service, and the answer never changes. */
-let account: UserInfo<string> | undefined;
+let ours: UserInfo<string> | undefined;
 
 /** The peer's own words. Throws `limit_exceeded` where its ssh configuration can't be followed. */
 async function wordsOf(process: ProcessInfo): Promise<CallerWords> {
   // ssh takes its home from the password database, not from $HOME.
-  account ??= userInfo();
-  const { homedir, username } = account;
+  ours ??= account();
+  const { homedir, username } = ours;
   return callerWords(process.argv, { cwd: process.cwd, home: homedir, localUser: username });
 }
 

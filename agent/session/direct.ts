@@ -24,7 +24,8 @@ export function notDirect(why: string, hint: string): WardenError {
 
 /** For a process that the kernel names and /proc does not show. */
 export function processUnknown(peer: PeerCredentials): WardenError {
-  return new WardenError('no_peer', `process ${peer.pid}, which asks, can't be looked at`, {
+  const who = peer.pid === 0 ? 'in another process namespace' : `process ${peer.pid}`;
+  return new WardenError('no_peer', `the caller, ${who}, can't be looked at`, {
     hint: 'in a container that hides /proc of others: agent.direct_peers: any (weaker)',
   });
 }

@@ -1,7 +1,7 @@
 /** What every command starts from, and how it ends: results on stdout, everything else on stderr, one line for an error. */
-import { homedir } from 'node:os';
 import type { PathInput } from '../config/runtime-paths.ts';
 import { asWardenError } from '../errors.ts';
+import { homeDirectory } from '../system/account.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 
 /** Flags that several commands share. */
@@ -15,7 +15,7 @@ export function pathInput(flags: CommonFlags): PathInput {
   return {
     flags: { config: flags.config, socket: flags.socket },
     env: process.env,
-    home: homedir(),
+    home: homeDirectory(),
     uid: process.getuid?.() ?? 0,
   };
 }

@@ -1,6 +1,6 @@
 /** `warden init`: a configuration from a few answers; `--server`: the script for OpenBao's administrator; `--undo`: all of it gone. */
+
 import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
@@ -14,6 +14,7 @@ import { serverScript } from '../init/server-script.ts';
 import { proposedRole, wordsOf } from '../init/set-up.ts';
 import { openTerminal, type Terminal } from '../init/terminal.ts';
 import { removeState, undoFiles } from '../init/undo.ts';
+import { account } from '../system/account.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 import { action, type CommonFlags, pathInput, print } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
@@ -30,7 +31,7 @@ function printServerScript(flags: AllFlags): void {
     serverScript({
       mount: flags.mount ?? 'ssh',
       role: flags.role ?? proposedRole('adm'),
-      principals: wordsOf(flags.principals ?? userInfo().username),
+      principals: wordsOf(flags.principals ?? account().username),
       namespace: flags.namespace,
     }),
   );
@@ -42,7 +43,7 @@ async function init(flags: AllFlags, terminal: Terminal | undefined): Promise<vo
     input: { ...input, env: { ...process.env } },
     flags,
     terminal,
-    localUser: userInfo().username,
+    localUser: account().username,
     env: process.env,
     today: new Date().toISOString().slice(0, 10),
     say,

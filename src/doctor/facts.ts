@@ -1,6 +1,6 @@
 /** Everything that doctor looks at, gathered once; the checks are functions of it. Nothing here changes anything. */
+
 import { statSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { type LoadInput, loadConfig } from '../config/load.ts';
@@ -12,6 +12,7 @@ import type { Refusal, Status } from '../control/messages.ts';
 import { tokenCredential } from '../credentials/token.ts';
 import { agentSocket, expandTokens, SSH_AUTH_SOCK } from '../destination/identity-agent.ts';
 import { asWardenError, type WardenError } from '../errors.ts';
+import { account } from '../system/account.ts';
 import { safeEnvironment } from '../system/hardening.ts';
 import { libcFailure } from '../system/libc.ts';
 import { type AgentProbe, type Listener, probeAgent, whoListens } from './agent-probe.ts';
@@ -115,7 +116,7 @@ async function askedAgent(
   const { env } = options;
   const settings = host === undefined || 'refused' in host.settings ? undefined : host.settings;
   const value = settings?.first('identityagent') || SSH_AUTH_SOCK;
-  const { homedir: home, username: localUser } = userInfo();
+  const { homedir: home, username: localUser } = account();
   const expanded = expandTokens(value, {
     home,
     localUser,
@@ -143,7 +144,7 @@ export async function gatherFacts(options: DoctorOptions): Promise<Facts> {
   const credential = usable === undefined ? undefined : tokenCredential(usable.openbao.auth, env);
   for (const name of ['BAO_TOKEN', 'VAULT_TOKEN']) delete env[name];
   const childEnv = safeEnvironment(env);
-  const { homedir: home, username: localUser } = userInfo();
+  const { homedir: home, username: localUser } = account();
   const caught = <T>(promise: Promise<T>) => promise.catch((thrown: unknown) => asWardenError(thrown));
 
   const [daemon, ssh, host] = await Promise.all([

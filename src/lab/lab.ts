@@ -2,11 +2,12 @@
  * The whole lab for people without infrastructure: the OpenBao stand-in, an SSH server that a lane covers, a second one that no lane
  * covers, and a ready configuration for `warden agent` in one directory. NOT FOR PRODUCTION. Loopback only.
  */
+
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { WardenError } from '../errors.ts';
+import { account } from '../system/account.ts';
 import type { Clock } from '../system/clock.ts';
 import { type LabOpenBao, type LabOpenBaoOptions, startLabOpenBao } from './openbao.ts';
 import { type Signer, startRealOpenBao } from './real-openbao.ts';
@@ -63,7 +64,7 @@ export interface Lab extends House {
 
 /** Names that may log in: the user who runs the lab, and `demo`. */
 function labLogins(): readonly string[] {
-  return [...new Set([userInfo().username, 'demo'])];
+  return [...new Set([account().username, 'demo'])];
 }
 
 /** Body of the role that the lab signs with: what docs recommend for a real OpenBao. */

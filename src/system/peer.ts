@@ -14,6 +14,7 @@ const MAX_CMDLINE = 64 * 1024;
 export const MAX_ENVIRONMENT = 256 * 1024;
 
 export interface PeerCredentials {
+  /** 0: in a process namespace that is not ours or below it; there is nothing to look up. */
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
@@ -46,10 +47,7 @@ export function peerCredentials(socket: Socket): PeerCredentials | undefined {
   if (fd === undefined || c === undefined) return undefined;
   const ucred = Buffer.alloc(12);
   if (c.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ucred, [12]) !== 0) return undefined;
-  const pid = ucred.readInt32LE(0);
-  // A peer in another pid namespace has pid 0 here: it can't be looked up.
-  if (pid <= 0) return undefined;
-  return { pid, uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
+  return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
 }
 
 /** `PF_FORKNOEXEC` of the kernel's include/linux/sched.h: forked, and no program started since. */
