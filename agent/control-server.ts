@@ -1,22 +1,27 @@
 /**
  * The control socket: HTTP and JSON beside the agent's socket, for the CLI of the same user. It is never forwarded, so it may say
  * what the agent protocol must not: status, the last refusals; and it takes orders: to read the configuration again, to open a
- * destination socket, to stop.
+ * destination socket, to mint a certificate for a file, to stop.
  */
 import { unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { CONTROL_PATHS, REFUSED, type Refusal, type Reload, type Status } from '../src/control/messages.ts';
-import { asWardenError } from '../src/errors.ts';
-import { peerCredentials } from '../src/system/peer.ts';
+import { asWardenError, WardenError } from '../src/errors.ts';
+import { type FileCertificate, type FileRequest, fileRequestSchema } from '../src/issuance/file-request.ts';
+import type { MintRequest } from '../src/issuance/mint.ts';
+import { peerCredentials, processInfo } from '../src/system/peer.ts';
 import type { SocketRequest } from './destination-sockets.ts';
 
 const REQUEST_DEADLINE_MS = 5_000;
+const MAX_BODY_BYTES = 256 * 1024;
 
 export interface ControlHandlers {
   status(): Status;
   why(host: string | undefined): readonly Refusal[];
   /** The path of a destination socket. Rejects with a WardenError where there can be none. */
   socket(request: SocketRequest): Promise<string>;
+  /** Mints for a file. Rejects with a WardenError where nothing may be, or can be. */
+  sign(request: FileRequest, caller: MintRequest['caller']): Promise<FileCertificate>;
   reload(): Reload;
   /** Called after the answer has been sent. */
   stop(): void;
@@ -35,10 +40,10 @@ function send(response: ServerResponse, status: number, body: unknown): void {
   response.end(text);
 }
 
-/** Sends the path that comes of an order, or why it was refused. */
-function sendOutcome(response: ServerResponse, outcome: Promise<string>): void {
+/** Sends what comes of an order, or why it was refused. */
+function sendOutcome(response: ServerResponse, outcome: Promise<unknown>): void {
   outcome.then(
-    (path) => send(response, 200, { path }),
+    (done) => send(response, 200, done),
     (thrown: unknown) => {
       const { code, message, hint } = asWardenError(thrown);
       send(response, REFUSED, { code, message, hint });
@@ -46,9 +51,41 @@ function sendOutcome(response: ServerResponse, outcome: Promise<string>): void {
   );
 }
 
+/** The body of a call, as JSON. Throws `limit_exceeded`, `malformed`. */
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > MAX_BODY_BYTES) throw new WardenError('limit_exceeded', 'the request is too large');
+    chunks.push(bytes);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (cause) {
+    throw new WardenError('malformed', 'the request is not JSON', { cause });
+  }
+}
+
+async function sign(request: IncomingMessage, handlers: ControlHandlers): Promise<FileCertificate> {
+  const peer = peerCredentials(request.socket);
+  const parsed = fileRequestSchema.safeParse(await bodyOf(request));
+  if (!parsed.success)
+    throw new WardenError('malformed', 'the request for a certificate is not of this version', {
+      hint: 'stop the agent and start it again: warden agent --stop',
+      cause: parsed.error,
+    });
+  if (peer === undefined) throw new WardenError('no_peer', 'the caller is unknown: no peer credentials');
+  const exe = processInfo(peer.pid)?.program?.path;
+  return handlers.sign(parsed.data, { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) });
+}
+
 function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): void {
   const url = new URL(request.url ?? '/', 'http://control');
   const call = `${request.method ?? ''} ${url.pathname}`;
+  // The body of all other calls is empty.
+  if (call !== `POST ${CONTROL_PATHS.sign}`) request.resume();
   if (call === `GET ${CONTROL_PATHS.status}`) send(response, 200, handlers.status());
   else if (call === `GET ${CONTROL_PATHS.why}`)
     send(response, 200, { refusals: handlers.why(url.searchParams.get('host') ?? undefined) });
@@ -56,7 +93,12 @@ function answer(request: IncomingMessage, response: ServerResponse, handlers: Co
   else if (call === `POST ${CONTROL_PATHS.socket}`) {
     const parameter = (name: string) => url.searchParams.get(name) ?? undefined;
     const wanted = { host: parameter('host'), lane: parameter('lane'), login: parameter('login') };
-    sendOutcome(response, handlers.socket(wanted));
+    sendOutcome(
+      response,
+      handlers.socket(wanted).then((path) => ({ path })),
+    );
+  } else if (call === `POST ${CONTROL_PATHS.sign}`) {
+    sendOutcome(response, sign(request, handlers));
   } else if (call === `POST ${CONTROL_PATHS.stop}`) {
     response.once('finish', () => handlers.stop());
     send(response, 200, {});
@@ -68,8 +110,6 @@ export async function openControlServer(path: string, handlers: ControlHandlers)
   const server = createServer(
     { requestTimeout: REQUEST_DEADLINE_MS, headersTimeout: REQUEST_DEADLINE_MS },
     (request, response) => {
-      // The body of every call is empty.
-      request.resume();
       answer(request, response, handlers);
     },
   );

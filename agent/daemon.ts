@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reload, Status } from '../src/control/messages.ts';
 import { WardenError } from '../src/errors.ts';
+import { mintForFile } from '../src/issuance/file-mint.ts';
 import { tooFewLeft } from '../src/system/descriptors.ts';
 import { hardenProcess } from '../src/system/hardening.ts';
 import { peerCredentials } from '../src/system/peer.ts';
@@ -130,6 +131,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     status,
     why: (host) => refusals.list(host),
     reload,
+    sign(request, caller) {
+      const { config, minting } = setup;
+      if (config !== undefined && minting !== undefined)
+        return mintForFile(
+          minting.login.issuance,
+          { ...config, stateDir: minting.stateDir },
+          request,
+          caller,
+        );
+      const why = `the agent mints nothing: ${setup.relayOnly ?? 'it has no configuration'}`;
+      return Promise.reject(new WardenError('config_invalid', why, { hint: 'warden agent --check' }));
+    },
     socket: (request) => destinations.open(request, lanes()),
     stop: options.onStop,
   });

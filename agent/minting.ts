@@ -12,10 +12,7 @@ import { ProvedNames } from '../src/destination/proved-names.ts';
 import { asWardenError } from '../src/errors.ts';
 import { SKEW_ALLOWANCE_S } from '../src/issuance/check.ts';
 import { MintQueue, WAIT_DEADLINE_MS } from '../src/issuance/mint-queue.ts';
-import { caPins } from '../src/openbao/ca-pins.ts';
-import { createHttpClient } from '../src/openbao/http-client.ts';
-import { createPause } from '../src/openbao/pause.ts';
-import { sshEngine } from '../src/openbao/ssh-engine.ts';
+import { issuanceParts } from '../src/issuance/parts.ts';
 import type { Clock } from '../src/system/clock.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
 import type { RecordInput } from '../src/trail/record.ts';
@@ -52,25 +49,23 @@ interface Standing extends MintingOptions {
 function createParts(config: Config, standing: Standing) {
   const { clock, log, stateDir } = standing;
   const { openbao } = config;
-  const http = createHttpClient(openbao.addresses, openbao.tls);
-  const engine = sshEngine(http, openbao.mount, openbao.namespace);
-  const server = [openbao.addresses[0], openbao.namespace ?? '', openbao.mount].join(' ');
-  const pins = caPins({
-    configured: openbao.sshCa,
-    stateDir,
-    server,
-    learn: (ms) => engine.caPublicKeys(ms),
-  });
   const credential = tokenCredential(openbao.auth, standing.env, standing.taken);
-  const pause = createPause(clock, (ms) => engine.healthy(ms));
   let skewMs: number | null = null;
-  let identity: string | undefined;
   const onSkew = (ms: number) => {
     const wasFine = skewMs === null || Math.abs(skewMs) <= SKEW_ALLOWANCE_S * 1000;
     skewMs = ms;
     if (wasFine && Math.abs(ms) > SKEW_ALLOWANCE_S * 1000)
       log.warn({ skew_ms: ms }, "this machine's clock and OpenBao's differ");
   };
+  const { trail, queue } = standing;
+  const { issuance, learn, close } = issuanceParts(config.openbao, {
+    clock,
+    stateDir,
+    trail,
+    queue,
+    credential,
+    onSkew,
+  });
   const login: LoginDependencies = {
     clock,
     agent: config.agent,
@@ -79,28 +74,12 @@ function createParts(config: Config, standing: Standing) {
     provedNames: standing.provedNames,
     register: standing.register,
     shared: new SharedIdentities(() => standing.wiper.dropped()),
-    issuance: {
-      clock,
-      trail: standing.trail,
-      engine,
-      credential,
-      pins,
-      pause,
-      queue: standing.queue,
-      mount: openbao.mount,
-      keyId: openbao.keyId,
-      identity: () => identity,
-      onSkew,
-    },
+    issuance,
   };
   /** Opens the connection that the first login will use, and learns what only has to be asked once. */
   const warm = async () => {
     try {
-      await pins.expected(WARM_DEADLINE_MS);
-      await engine.healthy(WARM_DEADLINE_MS);
-      const token = await engine.lookupSelf(await credential.token(), WARM_DEADLINE_MS);
-      identity =
-        token.entityId === '' ? token.displayName : `${token.displayName} (entity ${token.entityId})`;
+      await learn(WARM_DEADLINE_MS);
     } catch (thrown) {
       const error = asWardenError(thrown);
       log.warn({ code: error.code }, `not ready to mint: ${error.message} (${error.hint})`);
@@ -110,15 +89,11 @@ function createParts(config: Config, standing: Standing) {
     addresses: [...openbao.addresses],
     mount: openbao.mount,
     credential: credential.describe(),
-    ssh_ca: [...pins.known()],
-    paused: pause.reason()?.message ?? null,
+    ssh_ca: [...issuance.pins.known()],
+    paused: issuance.pause.reason()?.message ?? null,
     skew_ms: skewMs,
-    identity: identity ?? null,
+    identity: issuance.identity() ?? null,
   });
-  const close = () => {
-    pause.close();
-    http.close();
-  };
   const longestMintMs = Math.max(0, ...config.lanes.map(({ deadlineMs }) => deadlineMs));
   return { login, warm, status, close, longestMintMs };
 }

@@ -48,6 +48,8 @@ export const ERROR_CODES = {
   mint_busy: EXIT.again,
   ambiguous_host_key: EXIT.refused,
   actor_not_allowed: EXIT.refused,
+  /** More than the inventory grants the actor. */
+  not_granted: EXIT.refused,
   rate_limited: EXIT.again,
   /** `ssh-add -x`. */
   agent_locked: EXIT.refused,

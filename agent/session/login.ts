@@ -38,11 +38,10 @@ function issue(d: LoginDependencies, found: Found, peer: PeerCredentials, exe: s
     const key = new FreshKey();
     try {
       const minted = await mint(d.issuance, {
-        lane: found.lane,
+        ask: found.lane,
         publicKey: key.publicKey,
-        host: found.host,
+        login: { lane: found.lane.id, host: found.host, via: found.via },
         source: found.source,
-        via: found.via,
         unbound: found.binding === undefined,
         caller: { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) },
       });

@@ -21,6 +21,7 @@ export interface Issuance {
   readonly ts: string;
   readonly state: IssuanceState;
   readonly error_code: string | undefined;
+  /** What went wrong; else what the person said it is for. */
   readonly message: string | undefined;
   readonly actor: TrailRecord['actor'];
   readonly caller: TrailRecord['caller'];
@@ -29,6 +30,8 @@ export interface Issuance {
   readonly target: string | undefined;
   readonly lane: string | undefined;
   readonly source: string | undefined;
+  /** Nothing proved where the certificate is used: `warden sign`, `warden issue`, destination sockets. */
+  readonly unbound: true | undefined;
   readonly cert: TrailRecord['cert'];
   readonly bao: TrailRecord['bao'];
   /** When it signed each login; more than one with `reuse`. */
@@ -57,9 +60,9 @@ export interface IssuanceList {
 
 /** The first record of an issuance, as it stands before its result is known. */
 function begin(record: TrailRecord, corr: string): Issuance {
-  const { ts, actor, caller, host, target, lane, source, bao } = record;
-  const known = { corr, ts, actor, caller, host, target, lane, source, bao };
-  return { ...known, state: 'orphan', error_code: undefined, message: undefined, cert: undefined, used: [] };
+  const { ts, actor, caller, host, target, lane, source, unbound, message, bao } = record;
+  const known = { corr, ts, actor, caller, host, target, lane, source, unbound, message, bao };
+  return { ...known, state: 'orphan', error_code: undefined, cert: undefined, used: [] };
 }
 
 /** An issuance after one more of its records. */
@@ -76,7 +79,7 @@ function follow(before: Issuance, record: TrailRecord): Issuance {
         ...after,
         state: record.outcome === 'ok' ? 'issued' : (record.outcome ?? 'error'),
         error_code: record.error_code,
-        message: record.message,
+        message: record.message ?? before.message,
         cert: record.cert,
         bao: { ...before.bao, ...record.bao },
       };

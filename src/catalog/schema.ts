@@ -3,7 +3,7 @@
  * SSH lanes; an `ssh:` block is checked strictly, because it decides about certificates.
  */
 import * as z from 'zod';
-import { durationText } from '../config/duration.ts';
+import { durationText } from '../config/duration-text.ts';
 import { baoPath, fingerprint } from '../config/schema.ts';
 import { ACTOR_TYPES } from '../inventory/actor.ts';
 import { principalText } from '../inventory/load.ts';

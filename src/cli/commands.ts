@@ -52,6 +52,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./why.ts')).whyCommand,
   },
   {
+    name: 'sign',
+    about: 'a certificate for a key in a file, for tools that can’t use the agent (cert_command)',
+    load: async () => (await import('./sign.ts')).signCommand,
+  },
+  {
+    name: 'issue',
+    about: 'a new key and its certificate in a directory, for agt- and atm- actors',
+    load: async () => (await import('./issue.ts')).issueCommand,
+  },
+  {
     name: 'activity',
     about: 'the certificates that were issued, from the trail',
     load: async () => (await import('./activity.ts')).activityCommand,

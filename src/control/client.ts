@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import type * as z from 'zod/mini';
 import { errnoOf, WardenError } from '../errors.ts';
+import { type FileCertificate, type FileRequest, fileCertificateSchema } from '../issuance/file-request.ts';
 import {
   CONTROL_PATHS,
   REFUSED,
@@ -18,7 +19,17 @@ import {
 } from './messages.ts';
 
 const DEADLINE_MS = 2_000;
+/** Many may wait for their turn at OpenBao before us. */
+const SIGN_DEADLINE_MS = 30_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
+
+interface Order {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: string;
+  /** Milliseconds for the whole exchange; 2 s by default. */
+  readonly deadlineMs?: number;
+}
 
 interface RawAnswer {
   readonly status: number;
@@ -29,9 +40,11 @@ interface RawAnswer {
  * One call. HTTP/1.0 by hand, since node:http is a sixth of a small command's time: one request, and the answer ends with the
  * connection, without chunks (RFC 1945, sections 5 and 6).
  */
-function ask(socketPath: string, method: string, path: string): Promise<RawAnswer> {
+function ask(socketPath: string, order: Order): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
-    const socket = connect(socketPath, () => socket.write(`${method} ${path} HTTP/1.0\r\n\r\n`));
+    const { method, path, body = '', deadlineMs = DEADLINE_MS } = order;
+    const head = `${method} ${path} HTTP/1.0\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+    const socket = connect(socketPath, () => socket.write(head + body));
     const chunks: Buffer[] = [];
     let size = 0;
     socket.on('data', (chunk) => {
@@ -40,7 +53,7 @@ function ask(socketPath: string, method: string, path: string): Promise<RawAnswe
       else chunks.push(chunk);
     });
     // For the whole exchange: a timeout of the socket would begin anew with every byte.
-    const deadline = setTimeout(() => socket.destroy(new Error('no answer in time')), DEADLINE_MS);
+    const deadline = setTimeout(() => socket.destroy(new Error('no answer in time')), deadlineMs);
     socket.once('close', () => clearTimeout(deadline));
     socket.once('error', reject);
     socket.once('end', () => {
@@ -86,17 +99,17 @@ function notRunning(sockets: readonly string[]): WardenError {
   });
 }
 
-async function call<T>(
+/** The first living daemon's answer; where there is none, which sockets are dead. Throws as `call`. */
+async function callFirst<T>(
   sockets: ControlSockets,
-  method: string,
-  path: string,
+  order: Order,
   schema: z.ZodMiniType<T>,
-): Promise<T> {
+): Promise<{ readonly answer: T } | { readonly dead: readonly string[] }> {
   const dead: string[] = [];
   for await (const socket of sockets) {
     let answer: RawAnswer;
     try {
-      answer = await ask(socket, method, path);
+      answer = await ask(socket, order);
     } catch (cause) {
       if (['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(errnoOf(cause))) {
         dead.push(socket);
@@ -115,18 +128,24 @@ async function call<T>(
     const refused = answer.status === REFUSED ? refusedSchema.safeParse(body).data : undefined;
     if (refused !== undefined) throw new WardenError(refused.code, refused.message, { hint: refused.hint });
     const parsed = schema.safeParse(answer.status === 200 ? body : undefined);
-    if (parsed.success) return parsed.data;
+    if (parsed.success) return { answer: parsed.data };
     throw new WardenError('not_running', `what answers at ${socket} is no warden agent of this version`, {
       hint: 'stop it and start it again: warden agent --stop',
       cause: parsed.error,
     });
   }
-  throw notRunning(dead);
+  return { dead };
+}
+
+async function call<T>(sockets: ControlSockets, order: Order, schema: z.ZodMiniType<T>): Promise<T> {
+  const outcome = await callFirst(sockets, order, schema);
+  if ('dead' in outcome) throw notRunning(outcome.dead);
+  return outcome.answer;
 }
 
 /** The daemon's status. Throws `not_running`. */
 export function fetchStatus(sockets: ControlSockets): Promise<Status> {
-  return call(sockets, 'GET', CONTROL_PATHS.status, statusSchema);
+  return call(sockets, { method: 'GET', path: CONTROL_PATHS.status }, statusSchema);
 }
 
 /** The last refusals, newest first. Throws `not_running`. */
@@ -135,7 +154,7 @@ export async function fetchRefusals(
   host: string | undefined,
 ): Promise<readonly Refusal[]> {
   const query = host === undefined ? '' : `?host=${encodeURIComponent(host)}`;
-  return (await call(sockets, 'GET', `${CONTROL_PATHS.why}${query}`, whySchema)).refusals;
+  return (await call(sockets, { method: 'GET', path: `${CONTROL_PATHS.why}${query}` }, whySchema)).refusals;
 }
 
 /** The path of a destination socket, for a host or a lane. Throws `not_running`, and what the daemon refuses with. */
@@ -145,15 +164,30 @@ export async function requestSocket(
 ): Promise<string> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(wanted)) if (value !== undefined) query.set(name, value);
-  return (await call(sockets, 'POST', `${CONTROL_PATHS.socket}?${query}`, socketSchema)).path;
+  return (await call(sockets, { method: 'POST', path: `${CONTROL_PATHS.socket}?${query}` }, socketSchema))
+    .path;
+}
+
+/**
+ * Has the daemon mint a certificate for a file; undefined where no daemon is. Throws `not_running` where one does not answer, and what
+ * it refuses with.
+ */
+export async function requestCertificate(
+  sockets: ControlSockets,
+  request: FileRequest,
+): Promise<FileCertificate | undefined> {
+  const body = JSON.stringify(request);
+  const order = { method: 'POST', path: CONTROL_PATHS.sign, body, deadlineMs: SIGN_DEADLINE_MS } as const;
+  const outcome = await callFirst(sockets, order, fileCertificateSchema);
+  return 'dead' in outcome ? undefined : outcome.answer;
 }
 
 /** Has the daemon read its configuration again. Throws `not_running`. */
 export function requestReload(sockets: ControlSockets): Promise<Reload> {
-  return call(sockets, 'POST', CONTROL_PATHS.reload, reloadSchema);
+  return call(sockets, { method: 'POST', path: CONTROL_PATHS.reload }, reloadSchema);
 }
 
 /** Tells the daemon to stop; it answers before it does. Throws `not_running`. */
 export async function requestStop(sockets: ControlSockets): Promise<void> {
-  await call(sockets, 'POST', CONTROL_PATHS.stop, stopSchema);
+  await call(sockets, { method: 'POST', path: CONTROL_PATHS.stop }, stopSchema);
 }

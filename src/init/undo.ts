@@ -5,8 +5,8 @@
 import { readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGuarded } from '../config/guarded-file.ts';
+import { replaceFile } from '../system/replace-file.ts';
 import { hashOf, type Manifest, manifestPath, readManifest } from './manifest.ts';
-import { writeWhole } from './write.ts';
 
 export interface Undone {
   readonly removed: readonly string[];
@@ -47,7 +47,7 @@ export function undoFiles(configFile: string, uid: number, force: boolean): Undo
     if (now === undefined && file.before === null) continue;
     if (now !== undefined && hashOf(now) !== file.sha256 && !force) kept.push(file);
     else if (file.before !== null) {
-      writeWhole(file.path, file.before);
+      replaceFile(file.path, file.before);
       restored.push(file.path);
     } else {
       rmSync(file.path);
@@ -59,7 +59,7 @@ export function undoFiles(configFile: string, uid: number, force: boolean): Undo
     rmSync(list);
     removed.push(list, ...removeEmpty(manifest.directories));
   } else {
-    writeWhole(list, `${JSON.stringify({ ...manifest, files: kept }, null, 2)}\n`);
+    replaceFile(list, `${JSON.stringify({ ...manifest, files: kept }, null, 2)}\n`);
   }
   return { removed, restored, kept: kept.map(({ path }) => path) };
 }

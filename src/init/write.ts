@@ -1,8 +1,9 @@
 /** Puts init's files in their places: private, whole or not at all, and noted in the manifest before they appear. */
-import { existsSync, mkdirSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readGuarded } from '../config/guarded-file.ts';
 import { errnoOf, WardenError } from '../errors.ts';
+import { replaceFile } from '../system/replace-file.ts';
 import { EMPTY_MANIFEST, hashOf, type Manifest, manifestPath, readManifest } from './manifest.ts';
 
 /** A file that is to have this text. */
@@ -27,13 +28,6 @@ function makeDirectory(directory: string): string[] {
   const made = makeDirectory(dirname(directory));
   mkdirSync(directory, { mode: 0o700 });
   return [...made, directory];
-}
-
-/** Writes a file, 0600, that is there whole or not at all. */
-export function writeWhole(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.new`;
-  writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
-  renameSync(temporary, path);
 }
 
 /**
@@ -67,8 +61,8 @@ export function writeFiles(
       files: [...files.values()],
       directories: [...new Set([...earlier.directories, ...made])],
     };
-    writeWhole(manifestPath(configFile), `${JSON.stringify(manifest, null, 2)}\n`);
-    for (const { path, text } of changed) writeWhole(path, text);
+    replaceFile(manifestPath(configFile), `${JSON.stringify(manifest, null, 2)}\n`);
+    for (const { path, text } of changed) replaceFile(path, text);
   } catch (cause) {
     if (errnoOf(cause) === '') throw cause;
     throw new WardenError('config_permissions', `can't write the configuration: ${String(cause)}`, {

@@ -1,16 +1,16 @@
 /**
  * A mint, the way of every certificate that warden hands out (design.md, "The way of a login"): intent on disk, OpenBao asked,
  * the answer checked, result on disk, and only then the certificate is given to whoever asked (promise 3).
- * The agent brings the key; `warden sign` and `warden issue` will bring theirs.
+ * The agent brings the key; `warden sign` and `warden issue` bring theirs (file-mint.ts).
  */
-import type { Lane } from '../catalog/lane.ts';
 import type { Credential } from '../credentials/credential.ts';
 import { asWardenError, WardenError } from '../errors.ts';
+import type { Actor } from '../inventory/actor.ts';
 import type { CaPins } from '../openbao/ca-pins.ts';
 import type { Pause } from '../openbao/pause.ts';
 import type { SignAnswer, SshEngine } from '../openbao/ssh-engine.ts';
 import type { Certificate } from '../ssh/certificate.ts';
-import { fingerprint } from '../ssh/public-key.ts';
+import { fingerprint, parsePublicKey } from '../ssh/public-key.ts';
 import type { Clock } from '../system/clock.ts';
 import { ulid } from '../system/ids.ts';
 import type { RecordInput } from '../trail/record.ts';
@@ -34,18 +34,42 @@ export interface MintDependencies {
   readonly onSkew: (ms: number) => void;
 }
 
-export interface MintRequest {
-  readonly lane: Lane;
-  /** The plain public key blob to certify. */
-  readonly publicKey: Buffer;
-  /** The proved name that chose the lane, and how it was proved. */
+/** What OpenBao is asked for, and how long it may take. A lane is one source of it. */
+export interface Ask {
+  readonly actor: Pick<Actor, 'name' | 'type'>;
+  /** OpenBao's SSH role. */
+  readonly role: string;
+  readonly principals: readonly string[];
+  readonly ttlSeconds: number;
+  /** Undefined: the role's defaults. */
+  readonly extensions: readonly string[] | undefined;
+  readonly criticalOptions: Readonly<Record<string, string>>;
+  /** For the whole mint. */
+  readonly deadlineMs: number;
+}
+
+/** Where a login goes, as the trail has it. */
+export interface Bound {
+  readonly lane: string;
+  /** The proved name that chose the lane. */
   readonly host: string;
-  readonly source: string;
   /** The hosts that a forwarded login came through. */
   readonly via: readonly string[];
-  /** The client has sent no bind. */
+}
+
+export interface MintRequest {
+  readonly ask: Ask;
+  /** The plain public key blob to certify. */
+  readonly publicKey: Buffer;
+  /** Undefined: for a file, which can be used anywhere. */
+  readonly login: Bound | undefined;
+  /** How the host was proved, or which command asks. */
+  readonly source: string;
+  /** No bind says where the certificate is used. */
   readonly unbound: boolean;
   readonly caller: { readonly uid: number; readonly pid: number; readonly exe?: string };
+  /** What the person said it is for; stands in the trail. */
+  readonly reason?: string | undefined;
 }
 
 export interface Minted extends CheckedCertificate {
@@ -53,7 +77,8 @@ export interface Minted extends CheckedCertificate {
   readonly corr: string;
 }
 
-function isoSeconds(seconds: bigint): string {
+/** Seconds since the epoch as ISO 8601. */
+export function isoSeconds(seconds: bigint): string {
   return new Date(Number(seconds) * 1000).toISOString();
 }
 
@@ -72,14 +97,15 @@ function certRecord(certificate: Certificate): NonNullable<RecordInput['cert']> 
 }
 
 async function askOpenBao(d: MintDependencies, r: MintRequest, deadlineMs: number): Promise<SignAnswer> {
+  const { actor, role, principals, ttlSeconds, extensions, criticalOptions } = r.ask;
   return d.engine.sign(await d.credential.token(), {
-    role: r.lane.role,
-    publicKey: `ssh-ed25519 ${r.publicKey.toString('base64')}`,
-    principals: r.lane.principals,
-    ttlSeconds: r.lane.ttlSeconds,
-    extensions: r.lane.extensions,
-    criticalOptions: r.lane.criticalOptions,
-    keyId: d.keyId === 'actor' ? r.lane.actor.name : undefined,
+    role,
+    publicKey: `${parsePublicKey(r.publicKey).type} ${r.publicKey.toString('base64')}`,
+    principals,
+    ttlSeconds,
+    extensions,
+    criticalOptions,
+    keyId: d.keyId === 'actor' ? actor.name : undefined,
     deadlineMs,
   });
 }
@@ -87,24 +113,23 @@ async function askOpenBao(d: MintDependencies, r: MintRequest, deadlineMs: numbe
 /** `left` says how many milliseconds of the mint's deadline are left. */
 async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number): Promise<Minted> {
   const corr = ulid(d.clock.now());
-  const { lane } = r;
+  const { ask } = r;
   const common = {
     event: 'cert.mint' as const,
     corr,
-    actor: { type: lane.actor.type, id: lane.actor.name },
+    actor: { type: ask.actor.type, id: ask.actor.name },
     caller: r.caller,
-    host: r.host,
     source: r.source,
-    lane: lane.id,
-    via: r.via,
+    ...r.login,
     ...(r.unbound ? { unbound: true as const } : {}),
   };
-  const bao = { mount: d.mount, role: lane.role, identity: d.identity() };
+  const bao = { mount: d.mount, role: ask.role, identity: d.identity() };
   await d.trail.append({
     ...common,
     phase: 'intent',
-    cert: { fp: fingerprint(r.publicKey), principals: [...lane.principals] },
+    cert: { fp: fingerprint(r.publicKey), principals: [...ask.principals] },
     bao,
+    ...(r.reason === undefined ? {} : { message: r.reason }),
   });
   let answer: SignAnswer | undefined;
   let checked: CheckedCertificate;
@@ -113,17 +138,17 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
     if (left() <= 0)
       throw new WardenError(
         'bao_timeout',
-        `the mint's ${lane.deadlineMs} ms are over before OpenBao was asked`,
+        `the mint's ${ask.deadlineMs} ms are over before OpenBao was asked`,
         { hint: 'look at the disk under state_dir' },
       );
     answer = await askOpenBao(d, r, left());
     if (answer.serverTime !== undefined) d.onSkew(answer.serverTime - d.clock.now());
     const asked: Asked = {
       publicKey: r.publicKey,
-      principals: lane.principals,
-      ttlSeconds: lane.ttlSeconds,
-      extensions: lane.extensions,
-      criticalOptions: lane.criticalOptions,
+      principals: ask.principals,
+      ttlSeconds: ask.ttlSeconds,
+      extensions: ask.extensions,
+      criticalOptions: ask.criticalOptions,
       expectedCas,
       serverTime: answer.serverTime,
     };
@@ -154,7 +179,7 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
 }
 
 /**
- * Mints one certificate within the lane's deadline, which begins when its turn has come. Throws WardenError: `mint_busy`, the trail's (nothing was asked, or nothing may be shown),
+ * Mints one certificate within the request's deadline, which begins when its turn has come. Throws WardenError: `mint_busy`, the trail's (nothing was asked, or nothing may be shown),
  * OpenBao's, or the check's. A connection that broke, such as a kept-alive one that the server closed at that moment, is worth one
  * more issuance, with a record of its own.
  */
@@ -167,7 +192,7 @@ async function mintInTime(d: MintDependencies, r: MintRequest): Promise<Minted> 
   // OpenBao may have failed those before, while this one waited.
   d.pause.check();
   const started = performance.now();
-  const left = () => r.lane.deadlineMs - (performance.now() - started);
+  const left = () => r.ask.deadlineMs - (performance.now() - started);
   try {
     return await mintOnce(d, r, left).catch((thrown: unknown) => {
       if (asWardenError(thrown).code !== 'bao_disconnected') throw thrown;

@@ -2,11 +2,12 @@
  * Which CAs may have signed a certificate from OpenBao: `openbao.ssh_ca`, else what the mount said when it was first asked, kept in
  * `state_dir/ssh-ca.json`. A pinned set never grows by itself: a new CA is a surprise until a person accepts it.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { errnoOf, WardenError } from '../errors.ts';
 import { fingerprint, parsePublicKey, parsePublicKeyLine } from '../ssh/public-key.ts';
+import { replaceFile } from '../system/replace-file.ts';
 
 const pinsFile = z.record(z.string(), z.array(z.string().startsWith('SHA256:')).min(1));
 
@@ -48,12 +49,9 @@ function readPins(file: string): Record<string, string[]> {
 }
 
 function writePins(file: string, pins: Record<string, readonly string[]>): void {
-  const temporary = `${file}.${process.pid}`;
   try {
-    writeFileSync(temporary, `${JSON.stringify(pins, null, 2)}\n`, { mode: 0o600 });
-    renameSync(temporary, file);
+    replaceFile(file, `${JSON.stringify(pins, null, 2)}\n`);
   } catch (cause) {
-    rmSync(temporary, { force: true });
     throw new WardenError('state_unwritable', `can't write ${file}: ${errnoOf(cause)}`, {
       hint: 'make state_dir writable and free space there, or set openbao.ssh_ca',
       cause,

@@ -10,6 +10,8 @@ import { tempDirectory } from '../support/temp.ts';
 import { LAUNCHER } from '../support/warden.ts';
 
 const COMMANDS = [
+  'sign',
+  'issue',
   'agent',
   'init',
   'access',

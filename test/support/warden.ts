@@ -28,6 +28,8 @@ export interface WardenOptions {
   readonly lanes: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Principals of `adm-test`, who `self` is. */
   readonly principals: readonly string[];
+  /** More actors of the inventory, by name. */
+  readonly actors?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Paths of known_hosts files. */
   readonly knownHosts: readonly string[];
   /** Socket of the agent behind, or none. */
@@ -49,6 +51,8 @@ export interface Warden {
   readonly controlSocket: string;
   readonly stateDir: string;
   readonly configFile: string;
+  /** What the daemon and its commands are started with. */
+  readonly env: Environment;
   /** Of the daemon; undefined when it runs inside the test. */
   readonly pid: number | undefined;
   /** The daemon's log so far; empty when it runs inside the test. */
@@ -80,7 +84,12 @@ function writeConfiguration(
   mkdirSync(dir.join('catalog'), { mode: 0o700 });
   dir.write(
     'inventory.yaml',
-    stringify({ actors: { 'adm-test': { type: 'adm', principals: options.principals, ttl_hours: 1 } } }),
+    stringify({
+      actors: {
+        'adm-test': { type: 'adm', principals: options.principals, ttl_hours: 1 },
+        ...options.actors,
+      },
+    }),
   );
   const entries = Object.entries(options.lanes).map(([id, ssh]) => ({
     id,
@@ -169,6 +178,7 @@ export async function startWarden(options: WardenOptions): Promise<Warden> {
     controlSocket: dir.join('run', 'control.sock'),
     stateDir,
     configFile,
+    env,
     get pid() {
       return child?.pid;
     },

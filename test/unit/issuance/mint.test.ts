@@ -1,9 +1,8 @@
 /** The order of a mint's steps, and what each failure leaves in the trail; the same with real parts is in test/fault. */
 import { generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Lane } from '../../../src/catalog/lane.ts';
 import { type ErrorCode, WardenError } from '../../../src/errors.ts';
-import { type MintDependencies, mint } from '../../../src/issuance/mint.ts';
+import { type Ask, type MintDependencies, mint } from '../../../src/issuance/mint.ts';
 import { MintQueue } from '../../../src/issuance/mint-queue.ts';
 import { keyLine, writeCertificate } from '../../../src/lab/certificate-writer.ts';
 import { ed25519PublicBlob, fingerprint } from '../../../src/ssh/public-key.ts';
@@ -12,24 +11,13 @@ import type { RecordInput } from '../../../src/trail/record.ts';
 const CA = generateKeyPairSync('ed25519').privateKey;
 const publicKey = ed25519PublicBlob(generateKeyPairSync('ed25519').privateKey);
 
-const lane: Lane = {
-  id: 'web',
-  title: 'web',
-  source: 'x:1',
-  hosts: [],
-  hostKeys: [],
-  hostCa: [],
-  actor: { name: 'adm-x', type: 'adm', principals: ['ops'], ttlSeconds: 3600, description: '', files: false },
-  logins: ['ops'],
+const web: Ask = {
+  actor: { name: 'adm-x', type: 'adm' },
   principals: ['ops'],
   ttlSeconds: 60,
   role: 'dev',
   extensions: undefined,
   criticalOptions: {},
-  upstream: 'hide',
-  forwarded: [],
-  unbound: false,
-  reuseMs: 0,
   deadlineMs: 3_000,
 };
 
@@ -115,9 +103,10 @@ const dependencies: MintDependencies = {
   onSkew: (ms) => void skews.push(ms),
 };
 
-function run(overrides: Partial<MintDependencies> = {}, of = lane) {
+function run(overrides: Partial<MintDependencies> = {}, of = web) {
   const caller = { uid: 1, pid: 2 };
-  const request = { lane: of, publicKey, host: 'h', source: 's', via: [], unbound: false, caller };
+  const login = { lane: 'web', host: 'h', via: [] };
+  const request = { ask: of, publicKey, login, source: 's', unbound: false, caller };
   return mint({ ...dependencies, ...overrides }, request);
 }
 
@@ -217,7 +206,7 @@ describe('a mint', () => {
   });
 
   test('whose time is over before OpenBao is asked does not ask', async () => {
-    await expect(run({}, { ...lane, deadlineMs: 0 })).rejects.toMatchObject({
+    await expect(run({}, { ...web, deadlineMs: 0 })).rejects.toMatchObject({
       code: 'bao_timeout',
       message: "the mint's 0 ms are over before OpenBao was asked",
     });

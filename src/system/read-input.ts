@@ -1,0 +1,61 @@
+/** Reads a small file or standard input that a person names on the command line, with a limit and a deadline. */
+import { constants, createReadStream, fstatSync, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { errnoOf, WardenError } from '../errors.ts';
+
+const DEADLINE_MS = 10_000;
+
+/** A pipe (`<(command)`) through a socket, which waits for it without holding a thread. */
+function open(path: string): Readable {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return fstatSync(fd).isFIFO()
+      ? new Socket({ fd, readable: true, writable: false })
+      : createReadStream(path, { fd });
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): WardenError {
+  return new WardenError('malformed', `can't read ${path}: ${errnoOf(cause) || String(cause)}`, {
+    hint: 'name a file that is there and yours to read',
+    cause,
+  });
+}
+
+/**
+ * The text of the file `path`, or of standard input for `-`. Throws `malformed` where it can't be read or does not end within 10 s,
+ * `limit_exceeded` past `limit` bytes.
+ */
+export async function readInput(path: string, limit: number): Promise<string> {
+  const stream = path === '-' ? process.stdin : open(path);
+  const timer = setTimeout(
+    () => stream.destroy(new Error(`no end within ${DEADLINE_MS / 1000} s`)),
+    DEADLINE_MS,
+  );
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream) {
+      const bytes = Buffer.from(chunk);
+      size += bytes.length;
+      if (size > limit)
+        throw new WardenError(
+          'limit_exceeded',
+          `${path === '-' ? 'standard input' : path} has more than ${limit} bytes`,
+          {
+            hint: 'name the right file',
+          },
+        );
+      chunks.push(bytes);
+    }
+  } catch (thrown) {
+    throw thrown instanceof WardenError ? thrown : unreadable(path, thrown);
+  } finally {
+    clearTimeout(timer);
+    stream.destroy();
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
