@@ -15,9 +15,12 @@ import { MintQueue, WAIT_DEADLINE_MS } from '../src/issuance/mint-queue.ts';
 import { issuanceParts } from '../src/issuance/parts.ts';
 import type { Clock } from '../src/system/clock.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
+import { auditKey } from '../src/trail/audit-key.ts';
+import { Checkpointer } from '../src/trail/checkpointer.ts';
 import type { RecordInput } from '../src/trail/record.ts';
 import { Trail } from '../src/trail/trail.ts';
 import { VERSION } from '../src/version.ts';
+import { createAnchor } from './anchor.ts';
 import { SharedIdentities } from './keystore/shared-identities.ts';
 import type { Wiper } from './keystore/wipe.ts';
 import type { Log } from './log.ts';
@@ -102,10 +105,24 @@ function createParts(config: Config, standing: Standing) {
 export function createMinting(first: Config, options: MintingOptions) {
   const { stateDir } = first;
   ensurePrivateDirectory(stateDir);
+  const { clock, log } = options;
+  let anchorCommand = first.audit.anchorCommand;
+  const anchor = createAnchor(() => anchorCommand, options.env, log);
+  const trail = new Trail(join(stateDir, 'audit'), {
+    clock,
+    onAppended: (record) => checkpointer.noteAppended(record),
+  });
+  const checkpointer = new Checkpointer({
+    clock,
+    trail,
+    key: () => auditKey(stateDir),
+    onCheckpoint: (note) => anchor.send(note),
+    onFailure: ({ code, message }) => log.error({ code }, `no checkpoint: ${message}`),
+  });
   const standing: Standing = {
     ...options,
     stateDir,
-    trail: new Trail(join(stateDir, 'audit'), { clock: options.clock }),
+    trail,
     provedNames: new ProvedNames(),
     register: new Register(options.clock),
     queue: new MintQueue(),
@@ -136,6 +153,7 @@ export function createMinting(first: Config, options: MintingOptions) {
       const former = parts;
       parts = createParts(next, standing);
       former.login.shared.close();
+      anchorCommand = next.audit.anchorCommand;
       retired.add(former);
       // By then every mint that began with it has had its turn and has ended.
       setTimeout(() => {
@@ -149,8 +167,11 @@ export function createMinting(first: Config, options: MintingOptions) {
     },
     warm: () => parts.warm(),
     status: () => parts.status(),
+    /** Why the last checkpoint is nowhere else, where it should be. */
+    anchorFailure: () => anchor.failure(),
     async close() {
       await note({ event: 'agent.stop', message: whoWeAre });
+      await checkpointer.close();
       await standing.trail.close();
       for (const each of [...retired, parts]) each.close();
     },

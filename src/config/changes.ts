@@ -64,6 +64,7 @@ function settingsOf(config: Config): ReadonlyMap<string, unknown> {
     ['openbao.tls_server_name', serverName],
     ...settings('openbao', pair),
     ...settings('agent', config.agent, ['socket', 'upstream']),
+    ...settings('audit', config.audit),
   ]);
 }
 

@@ -45,6 +45,11 @@ export interface AgentConfig {
   readonly notifyCommand: readonly string[];
 }
 
+export interface AuditConfig {
+  /** A program and its arguments that gets each checkpoint on its input; empty: none. */
+  readonly anchorCommand: readonly string[];
+}
+
 export interface Config {
   /** Where it was read from, or undefined when there is no file and everything comes from flags and environment. */
   readonly file: string | undefined;
@@ -54,6 +59,7 @@ export interface Config {
   readonly lanes: readonly Lane[];
   readonly stateDir: string;
   readonly agent: AgentConfig;
+  readonly audit: AuditConfig;
   /** Where each value came from, by dotted key: `flag`, `WARDEN_SOCKET`, `warden.yaml:12`, `BAO_ADDR`, `default`. */
   readonly origin: ReadonlyMap<string, string>;
   /** Things that are allowed but worth a line in `status` (`agent.direct_peers: any`, skip-verify…). */

@@ -65,6 +65,7 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
     lanes: catalog.lanes,
     stateDir,
     agent,
+    audit: { anchorCommand: yaml.audit?.anchor_command ?? [] },
     origin: sources.origin,
     warnings: sources.warnings,
   };

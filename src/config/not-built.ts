@@ -24,12 +24,6 @@ export const NOT_BUILT_IN_CONFIG: readonly NotBuilt[] = [
     hint: 'remove it, or write false: nothing would ask the gate',
   },
   {
-    path: ['audit', 'anchor_command'],
-    asks: nonEmpty,
-    what: 'sending checkpoints away is not built yet',
-    hint: 'remove it: copy state_dir/audit by other means',
-  },
-  {
     path: ['agent', 'notify_command'],
     asks: nonEmpty,
     what: 'the notifier is not built yet',

@@ -159,11 +159,7 @@ const policy = z.strictObject({
 });
 
 const audit = z.strictObject({
-  anchor_command: key(
-    argv,
-    'A program and its arguments that gets each checkpoint on its input. Not built.',
-    '[]',
-  ),
+  anchor_command: key(argv, 'A program and its arguments that gets each checkpoint on its input.', '[]'),
 });
 
 /** warden.yaml as a whole. */

@@ -33,3 +33,12 @@ export function safeEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   for (const name of UNSAFE_ENVIRONMENT) delete safe[name];
   return safe;
 }
+
+/** What a program that the daemon starts is told of its environment (design, "Children"): nothing that could be a credential. */
+const CHILD_ENVIRONMENT =
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_(?:RUNTIME_DIR|CONFIG_HOME|STATE_HOME))$/;
+
+/** The environment of a child: the allow-listed part of `env`. */
+export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => CHILD_ENVIRONMENT.test(name)));
+}

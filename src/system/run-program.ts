@@ -1,4 +1,4 @@
-/** Runs a program to its end: no shell, no input, a deadline, a limit on what it prints. */
+/** Runs a program to its end: no shell, a deadline, a limit on what it prints. */
 import { execFile } from 'node:child_process';
 import { errnoOf } from '../errors.ts';
 
@@ -17,7 +17,7 @@ export interface Ran {
 export function runProgram(
   program: string,
   args: readonly string[],
-  options: { readonly env: NodeJS.ProcessEnv; readonly deadlineMs: number },
+  options: { readonly env: NodeJS.ProcessEnv; readonly deadlineMs: number; readonly input?: string },
 ): Promise<Ran> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -33,6 +33,6 @@ export function runProgram(
     );
     // A program that does not read ends as it likes.
     child.stdin?.on('error', () => undefined);
-    child.stdin?.end();
+    child.stdin?.end(options.input ?? '');
   });
 }

@@ -39,6 +39,8 @@ export const EVENTS = {
   /** How many refusals of a user were counted instead of written, and of which code. */
   'refusals.more': 'W2003',
   'trail.torn': 'W9001',
+  /** The trail signed as it was: the note is in `checkpoint`. */
+  'trail.checkpoint': 'W9002',
 } as const;
 export type EventName = keyof typeof EVENTS;
 
@@ -102,6 +104,8 @@ const bodySchema = z.strictObject({
       identity: text.optional(),
     })
     .optional(),
+  /** A signed note (docs/trail.md). */
+  checkpoint: text.optional(),
   message: text.optional(),
 });
 
@@ -219,6 +223,7 @@ export function encodeBody(input: RecordInput): string {
       address: bounded(bao.address, 'bao.address'),
       identity: bounded(bao.identity, 'bao.identity'),
     },
+    checkpoint: bounded(input.checkpoint, 'checkpoint'),
     message: messageOf(input.message),
   });
   // 512 bytes are more than the fields that the trail adds can take.

@@ -8,7 +8,7 @@
  * are, whoever wrote them, and no record is acknowledged before the sync that began after its write.
  * A sync that fails cannot be explained away by a later one that succeeds (the kernel may have dropped the pages): its lines
  * are taken back unless others have built on them; nobody was told that they are durable.
- * Left out: checkpoints, rotation, a reserve for the full disk.
+ * Left out: rotation, a reserve for the full disk. Checkpoints are made beside it (checkpointer.ts).
  */
 import { closeSync, fdatasync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,6 +41,8 @@ const MAX_GROUP = 1024;
 
 export interface TrailOptions {
   readonly clock: Clock;
+  /** Told of each record that has become durable. */
+  readonly onAppended?: (record: AppendedRecord) => void;
 }
 
 /** What a record became: its place in the chain. */
@@ -73,6 +75,7 @@ export class Trail {
   readonly #directory: string;
   readonly #path: string;
   readonly #clock: Clock;
+  readonly #onAppended: (record: AppendedRecord) => void;
   #fd: number | undefined;
   #head: Head = EMPTY_HEAD;
   #queue: Waiting[] = [];
@@ -86,6 +89,7 @@ export class Trail {
     this.#directory = directory;
     this.#path = join(directory, TRAIL_FILE);
     this.#clock = options.clock;
+    this.#onAppended = options.onAppended ?? (() => undefined);
   }
 
   /** A trail that is open already, a torn last line set aside. Rejects as `append` does. */
@@ -133,7 +137,10 @@ export class Trail {
       const group = this.#queue.splice(0, MAX_GROUP);
       try {
         const appended = await this.#commit(group.map((waiting) => waiting.body));
-        for (const record of appended) group.shift()?.resolve(record);
+        for (const record of appended) {
+          group.shift()?.resolve(record);
+          this.#onAppended(record);
+        }
       } catch (thrown) {
         const error = this.#explain(thrown);
         for (const waiting of group) waiting.reject(error);

@@ -1,13 +1,15 @@
 /**
  * Verifies a trail's file by itself: the chain over the exact bytes, sequence numbers, the shape of each record.
- * What this can't see: lines cut from the end and edits of the very last line, because nothing in the file comes after
- * them. For that compare `head` with one that was noted earlier and kept elsewhere. Whoever may write the file can also make
- * a whole new chain: same remedy. Left out: checkpoints and their signatures.
+ * Its checkpoints are checked against the lines and, where a key is given, their signatures. What the file alone can't show: lines cut
+ * from the end, and a whole new chain with a key that was stolen or made anew. For that there are anchors: checkpoints from before,
+ * kept elsewhere.
  * One pass, constant memory: lists are bounded and say so.
  */
 import { join } from 'node:path';
 import { sanitizeLine } from '../system/sanitize.ts';
+import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import { type Line, readLines } from './lines.ts';
+import type { NoteKey } from './note.ts';
 import { lineHash, NO_LINE_BEFORE, parseRecord, type TrailRecord } from './record.ts';
 import { TRAIL_FILE } from './trail.ts';
 
@@ -23,6 +25,10 @@ export type FindingCode =
   | 'seq_gap'
   | 'start_missing'
   | 'time_backwards'
+  | 'checkpoint_wrong'
+  | 'checkpoint_forged'
+  | 'anchor_wrong'
+  | 'tail_missing'
   | 'torn_set_aside';
 
 export interface Finding {
@@ -44,6 +50,8 @@ export interface Verification {
   /** Whether the file is what warden wrote, as far as the file itself can tell. */
   readonly intact: boolean;
   readonly records: number;
+  /** Checkpoints among them. */
+  readonly checkpoints: number;
   /** The last line: note it elsewhere to find a cut tail later. `seq` 0 when there is none. */
   readonly head: { readonly seq: number; readonly hash: string };
   /** Evidence of change; at most 1000, `problemCount` counts all. */
@@ -58,7 +66,27 @@ export interface Verification {
   readonly torn: { readonly line: number; readonly bytes: number } | undefined;
 }
 
+/** What to hold the trail against. */
+export interface VerifyOptions {
+  /** Who signs the checkpoints in the trail; left out: their signatures are not looked at. */
+  readonly key?: NoteKey | undefined;
+  /** Checkpoints from before, kept elsewhere, whose signatures were verified. */
+  readonly anchors?: readonly Pick<Checkpoint, 'seq' | 'hash'>[];
+}
+
+/** For reading what a checkpoint says, where nobody's signature is looked at. */
+const NO_KEY: NoteKey = { name: '-', publicKey: Buffer.alloc(32) };
+
+/** Hashes of so many lines are kept: a checkpoint speaks of one shortly before it. */
+const REMEMBERED = 4_096;
+
 class Verifier {
+  readonly #key: NoteKey | undefined;
+  readonly #anchors: ReadonlyMap<number, readonly string[]>;
+  /** Sequence number → hash, of the last lines. */
+  readonly #hashes = new Map<number, string>();
+  #missing: Set<number>;
+  checkpoints = 0;
   records = 0;
   seq = 0;
   hash = NO_LINE_BEFORE;
@@ -71,6 +99,15 @@ class Verifier {
   orphanCount = 0;
   readonly #waiting = new Map<string, Orphan>();
   #time = '';
+  #lines = 0;
+
+  constructor({ key, anchors = [] }: VerifyOptions) {
+    this.#key = key;
+    const bySeq = new Map<number, string[]>();
+    for (const { seq, hash } of anchors) bySeq.set(seq, [...(bySeq.get(seq) ?? []), hash]);
+    this.#anchors = bySeq;
+    this.#missing = new Set(bySeq.keys());
+  }
 
   #problem(line: number, code: FindingCode, message: string): void {
     this.problemCount += 1;
@@ -88,6 +125,7 @@ class Verifier {
   }
 
   line({ number, bytes, overlong, ended }: Line): void {
+    this.#lines = number;
     if (!ended) {
       this.torn = { line: number, bytes: bytes.length };
       return;
@@ -105,6 +143,7 @@ class Verifier {
     }
     this.records += 1;
     this.#chain(number, parsed.record, before);
+    this.#hold(number, parsed.record);
     this.#joins(number, parsed.record);
   }
 
@@ -129,6 +168,29 @@ class Verifier {
     this.#time = record.ts;
   }
 
+  /** Against anchors, and what a checkpoint in the trail says of the lines before it. */
+  #hold(number: number, record: TrailRecord): void {
+    const { seq } = record;
+    this.#hashes.set(seq, this.hash);
+    if (this.#hashes.size > REMEMBERED) this.#hashes.delete(seq - REMEMBERED);
+    const wanted = this.#anchors.get(seq);
+    if (wanted !== undefined) {
+      this.#missing.delete(seq);
+      if (wanted.some((hash) => hash !== this.hash))
+        this.#problem(number, 'anchor_wrong', `record ${seq} is not the one that an anchor was made of`);
+    }
+    if (record.checkpoint === undefined) return;
+    this.checkpoints += 1;
+    const checkpoint = this.#key === undefined ? undefined : readCheckpoint(record.checkpoint, this.#key);
+    const said = checkpoint ?? readCheckpoint(record.checkpoint, NO_KEY);
+    if (said === undefined || (this.#key !== undefined && checkpoint?.signed !== true))
+      this.#problem(number, 'checkpoint_forged', 'the checkpoint is not signed by the key of this trail');
+    if (said === undefined) return;
+    const known = this.#hashes.get(said.seq);
+    if (said.seq >= seq || (known !== undefined && known !== said.hash))
+      this.#problem(number, 'checkpoint_wrong', `the checkpoint speaks of another record ${said.seq}`);
+  }
+
   #joins(line: number, record: TrailRecord): void {
     const { event, phase, corr, seq, ts } = record;
     if (event === 'trail.torn')
@@ -146,10 +208,29 @@ class Verifier {
 
   done(): Verification {
     for (const orphan of this.#waiting.values()) this.#orphan(orphan);
-    const { records, problems, problemCount, warnings, warningCount, orphans, orphanCount, torn } = this;
+    for (const seq of [...this.#missing].sort((a, b) => a - b)) {
+      const message = `an anchor was made of record ${seq}, and the trail ends with ${this.seq}`;
+      this.#problem(
+        this.#lines + 1,
+        'tail_missing',
+        seq > this.seq ? message : `record ${seq}, of which an anchor was made, is missing`,
+      );
+    }
+    const {
+      checkpoints,
+      records,
+      problems,
+      problemCount,
+      warnings,
+      warningCount,
+      orphans,
+      orphanCount,
+      torn,
+    } = this;
     return {
       intact: problemCount === 0,
       records,
+      checkpoints,
       head: { seq: this.seq, hash: this.hash },
       problems,
       problemCount,
@@ -166,8 +247,8 @@ class Verifier {
  * Verifies the trail in `directory` (`<state_dir>/audit`) as it is now; a missing file is an empty trail.
  * Throws `trail_unwritable` when the file can't be read.
  */
-export async function verifyTrail(directory: string): Promise<Verification> {
-  const verifier = new Verifier();
+export async function verifyTrail(directory: string, options: VerifyOptions = {}): Promise<Verification> {
+  const verifier = new Verifier(options);
   for await (const lines of readLines(join(directory, TRAIL_FILE))) {
     for (const line of lines) verifier.line(line);
   }
@@ -189,7 +270,7 @@ export function renderVerification(result: Verification): string {
   const rest = torn === undefined ? 0 : 1;
   return [
     `trail ${verdict}`,
-    `records ${result.records}, head ${head.seq} ${head.hash}`,
+    `records ${result.records}, checkpoints ${result.checkpoints}, head ${head.seq} ${head.hash}`,
     ...list('findings', result.problemCount, problems.map(finding)),
     ...list('warnings', result.warningCount, warnings.map(finding)),
     ...list(

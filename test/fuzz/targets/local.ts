@@ -23,7 +23,15 @@ function checkRendering(reason: string): void {
   const none = { warnings: [], warningCount: 0, orphans: [], orphanCount: 0, torn: undefined };
   const problems = [{ line: 1, code: 'not_a_record', message: reason } as const];
   const head = { seq: 1, hash: '' };
-  const text = renderVerification({ intact: false, records: 0, head, problems, problemCount: 1, ...none });
+  const text = renderVerification({
+    intact: false,
+    records: 0,
+    checkpoints: 0,
+    head,
+    problems,
+    problemCount: 1,
+    ...none,
+  });
   const lines = text.split('\n');
   must(lines.length === 5 && !/[\p{C}\p{Zl}\p{Zp}]/u.test(lines.join('')), 'a finding is one harmless line');
 }

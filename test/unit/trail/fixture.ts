@@ -1,9 +1,11 @@
 /** What the trail's tests share: a directory that goes away, records, the raw lines of the file. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/system/clock.ts';
+import { auditKey } from '../../../src/trail/audit-key.ts';
+import { encodeCheckpoint, readCheckpoint } from '../../../src/trail/checkpoint.ts';
 import type { RecordInput } from '../../../src/trail/record.ts';
 import { openTrail, TRAIL_FILE } from '../../../src/trail/trail.ts';
 
@@ -51,4 +53,31 @@ export async function writtenTrail(count: number): Promise<string> {
   }
   await trail.close();
   return directory;
+}
+
+/** A closed trail of `count` intents with results and a checkpoint after every ten lines, its key, and the last checkpoint. */
+export async function signedTrail(count: number) {
+  const directory = auditDirectory();
+  mkdirSync(directory, { mode: 0o700 });
+  const key = auditKey(dirname(directory));
+  const trail = await openTrail(directory, { clock: systemClock });
+  let note = '';
+  for (let i = 0; i < count; i += 1) {
+    await trail.append(mint(`corr-${i}`, 'intent'));
+    const { seq, hash, ts } = await trail.append(mint(`corr-${i}`, 'result'));
+    if (i % 5 !== 4) continue;
+    note = encodeCheckpoint({ seq, hash, ts }, key, (bytes) => key.sign(bytes));
+    const { seq: at, hash: of } = await trail.append({
+      event: 'trail.checkpoint',
+      phase: 'single',
+      outcome: 'ok',
+      checkpoint: note,
+    });
+    // What is kept elsewhere speaks of the very last line, so that every change is before it.
+    note = encodeCheckpoint({ seq: at, hash: of, ts }, key, (bytes) => key.sign(bytes));
+  }
+  await trail.close();
+  const anchor = readCheckpoint(note, key);
+  if (anchor === undefined) throw new Error('no checkpoint was made');
+  return { directory, key, note, anchor };
 }

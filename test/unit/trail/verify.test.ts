@@ -17,6 +17,7 @@ describe('verify', () => {
     expect(await verifyTrail(directory)).toEqual({
       intact: true,
       records: 10,
+      checkpoints: 0,
       head: { seq: 10, hash: lineHash(last) },
       problems: [],
       problemCount: 0,
