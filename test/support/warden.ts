@@ -36,6 +36,8 @@ export interface WardenOptions {
   readonly upstream?: string;
   /** Laid over the `agent:` block. */
   readonly agent?: Readonly<Record<string, unknown>>;
+  /** The `audit:` block. */
+  readonly audit?: Readonly<Record<string, unknown>>;
   readonly env?: Environment;
   /** With a clock the daemon runs inside the test. */
   readonly clock?: Clock;
@@ -114,6 +116,7 @@ function writeConfiguration(
       inventory_path: dir.join('inventory.yaml'),
       catalog_path: dir.join('catalog'),
       state_dir: stateDir,
+      audit: options.audit ?? {},
       agent: {
         socket,
         upstream: options.upstream ?? 'none',

@@ -146,11 +146,6 @@ describe('warden.yaml: each mistake with file, line and key', () => {
       'warden.yaml:2: policy.enabled: the policy gate is not built yet',
     ],
     [
-      'anchor',
-      'audit:\n  anchor_command: [logger]\n',
-      'warden.yaml:2: audit.anchor_command: sending checkpoints away is not built yet',
-    ],
-    [
       'notify',
       'agent:\n  notify_command: [notify-send]\n',
       'warden.yaml:2: agent.notify_command: the notifier is not built yet',

@@ -176,7 +176,7 @@ describe('a trail with checkpoints, held against one that was kept elsewhere', (
       const { intact } = await verifyTrail(directory, { key, anchors: [anchor] });
       expect(intact, `seed ${seed}: ${what}`).toBe(false);
     }
-  });
+  }, 120_000);
 });
 
 describe('scripts/verify-trail, which knows docs/trail.md alone', () => {
