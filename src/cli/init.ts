@@ -1,6 +1,6 @@
 /** `warden init`: a configuration from a few answers; `--server`: the script for OpenBao's administrator; `--undo`: all of it gone. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
@@ -92,23 +92,23 @@ async function undo(flags: AllFlags, terminal: Terminal | undefined): Promise<vo
   // The state first: its directory may be one that init made.
   if (withState) for (const path of removeState(stateDir, sockets)) print(`removed ${path}`);
   const undone = undoFiles(configFile, input.uid, flags.force === true);
-  if (undone === undefined) {
-    if (!withState)
-      throw new WardenError(
-        'config_missing',
-        `warden init has written nothing here: no ${manifestPath(configFile)}`,
-        {
-          hint: 'what was written by hand goes by hand: README, "Undo everything"',
-        },
-      );
-    return;
+  if (undone === undefined && !withState) {
+    const what = `warden init has written nothing here: no ${manifestPath(configFile)}`;
+    throw new WardenError('config_missing', what, {
+      hint: 'what was written by hand goes by hand: README, "Undo everything"',
+    });
   }
-  for (const path of undone.removed) print(`removed ${path}`);
-  for (const path of undone.restored) print(`restored ${path}`);
-  for (const path of undone.kept)
-    say(`kept ${path}: it was changed since init wrote it (--force removes it)`);
-  if (!withState && existsSync(stateDir)) say(`kept ${stateDir}: the trail (--state removes it)`);
-  if (undone.kept.length > 0) process.exitCode = EXIT.no;
+  const { removed, restored, kept } = undone ?? { removed: [], restored: [], kept: [] };
+  for (const path of removed) print(`removed ${path}`);
+  for (const path of restored) print(`restored ${path}`);
+  for (const path of kept) say(`kept ${path}: it was changed since init wrote it (--force removes it)`);
+  if (existsSync(stateDir)) {
+    const left = readdirSync(stateDir).join(', ');
+    say(
+      `kept ${stateDir}: ${withState ? `other things are in it: ${left}` : 'the trail (--state removes it)'}`,
+    );
+  }
+  if (kept.length > 0) process.exitCode = EXIT.no;
 }
 
 export function initCommand(command: Command): void {

@@ -230,8 +230,13 @@ describe('with OpenBao', () => {
       stderr: expect.stringContaining(`kept ${state}`),
     });
     expect(existsSync(join(state, 'audit', 'trail.jsonl'))).toBe(true);
-    expect(await warden(['init', '--undo', '--state'])).toMatchObject({ code: 0 });
-    expect(existsSync(state)).toBe(false);
+    // What `warden issue` has made for a tool is the tool's.
+    mkdirSync(join(state, 'keys'));
+    expect(await warden(['init', '--undo', '--state'])).toMatchObject({
+      code: 0,
+      stderr: `kept ${state}: other things are in it: keys\n`,
+    });
+    expect(readdirSync(state)).toEqual(['keys']);
     expect(existsSync(home.join('warden'))).toBe(false);
   });
 
