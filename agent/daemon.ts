@@ -9,7 +9,7 @@ import { WardenError } from '../src/errors.ts';
 import { mintForFile } from '../src/issuance/file-mint.ts';
 import { tooFewLeft } from '../src/system/descriptors.ts';
 import { hardenProcess } from '../src/system/hardening.ts';
-import { peerCredentials } from '../src/system/peer.ts';
+import { hasHungUp, peerCredentials } from '../src/system/peer.ts';
 import { VERSION } from '../src/version.ts';
 import { serveConnection } from './connection.ts';
 import { openControlServer } from './control-server.ts';
@@ -80,7 +80,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       const hint = 'who holds so many? warden status; a higher limit: ulimit -n, LimitNOFILE';
       const why = `a connection was turned away: ${connections()} are open, and few descriptors are left`;
       services.requestRefused(new WardenError('no_descriptors', why, { hint }), peer);
-    } else serveConnection(socket, new Dispatcher(services, peer, scope));
+    } else serveConnection(socket, new Dispatcher(services, peer, scope, () => hasHungUp(socket)));
   };
   const listener = await openListener(
     options.socket,

@@ -41,17 +41,24 @@ export class Dispatcher {
   readonly #services: Services;
   readonly #peer: PeerCredentials | undefined;
   readonly #scope: SocketScope;
+  readonly #hasHungUp: () => boolean;
   readonly #bindings = new Bindings();
   readonly #upstream: Upstream;
   #identity: MintedIdentity | undefined;
   /** It has listed without a bind, and that was written down: once is enough for a connection. */
   #plain = false;
 
-  /** `scope` is what the socket that the client came in by is for. */
-  constructor(services: Services, peer: PeerCredentials | undefined, scope: SocketScope) {
+  /** `scope` is what the socket that the client came in by is for; `hasHungUp` says whether it has closed its connection. */
+  constructor(
+    services: Services,
+    peer: PeerCredentials | undefined,
+    scope: SocketScope,
+    hasHungUp: () => boolean,
+  ) {
     this.#services = services;
     this.#peer = peer;
     this.#scope = scope;
+    this.#hasHungUp = hasHungUp;
     this.#upstream = new Upstream(services.upstream);
   }
 
@@ -136,7 +143,12 @@ export class Dispatcher {
   }
 
   #caller(): Caller {
-    return { bindings: this.#bindings.all, peer: this.#peer, scope: this.#scope };
+    return {
+      bindings: this.#bindings.all,
+      peer: this.#peer,
+      scope: this.#scope,
+      hasHungUp: this.#hasHungUp,
+    };
   }
 
   async #upstreamList(deadlineMs: number): Promise<ShownList> {

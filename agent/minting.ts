@@ -97,7 +97,7 @@ function createParts(config: Config, standing: Standing) {
     skew_ms: skewMs,
     identity: issuance.identity() ?? null,
   });
-  const longestMintMs = Math.max(0, ...config.lanes.map(({ deadlineMs }) => deadlineMs));
+  const longestMintMs = WAIT_DEADLINE_MS + Math.max(0, ...config.lanes.map(({ deadlineMs }) => deadlineMs));
   return { login, warm, status, close, longestMintMs };
 }
 
@@ -159,7 +159,7 @@ export function createMinting(first: Config, options: MintingOptions) {
       setTimeout(() => {
         retired.delete(former);
         former.close();
-      }, WAIT_DEADLINE_MS + former.longestMintMs).unref();
+      }, former.longestMintMs).unref();
     },
     async begin() {
       await note({ event: 'agent.start', message: whoWeAre });

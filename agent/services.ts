@@ -185,12 +185,14 @@ export function createServices(options: ServicesOptions): Services {
       if (left !== undefined) return left;
       const isLogin = bindings.length > 0 || isDestinationSocket(caller.scope);
       const spender = { uid: peer?.uid ?? -1, forwarded: isForwarded(bindings) };
-      if (isLogin && peer !== undefined && budget.isSpent(spender)) {
-        attempt.process = processInfo(peer.pid);
+      const checkBudget = () => {
+        if (!isLogin || peer === undefined || !budget.isSpent(spender)) return;
+        attempt.process ??= processInfo(peer.pid);
         throw budget.refusal(spender);
-      }
+      };
+      checkBudget();
       minting += 1;
-      const identity = await certificateFor(login, caller, attempt).finally(() => {
+      const identity = await certificateFor(login, caller, attempt, checkBudget).finally(() => {
         minting -= 1;
       });
       if (identity.purpose.holder !== undefined) held.hold(identity.purpose.holder, identity);

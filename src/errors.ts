@@ -44,7 +44,7 @@ export const ERROR_CODES = {
   no_lane: EXIT.refused,
   /** A destination socket that is not for this login. */
   wrong_socket: EXIT.refused,
-  /** More logins wait for OpenBao than there is room or time for. */
+  /** More logins wait for OpenBao than there is room or time for, or one has waited longer than its client. */
   mint_busy: EXIT.again,
   ambiguous_host_key: EXIT.refused,
   actor_not_allowed: EXIT.refused,

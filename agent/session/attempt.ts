@@ -28,6 +28,8 @@ export interface Caller {
   readonly peer: PeerCredentials | undefined;
   /** The socket that it came in by. */
   readonly scope: SocketScope;
+  /** Whether it has closed its connection meanwhile. */
+  hasHungUp(): boolean;
 }
 
 /** Whether the caller's login comes through other hosts, as the binds themselves say. */

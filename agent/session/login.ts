@@ -5,6 +5,7 @@
 import type { Lane } from '../../src/catalog/lane.ts';
 import { WardenError } from '../../src/errors.ts';
 import { mint } from '../../src/issuance/mint.ts';
+import { WAIT_DEADLINE_MS } from '../../src/issuance/mint-queue.ts';
 import type { PeerCredentials } from '../../src/system/peer.ts';
 import { FreshKey } from '../keystore/fresh-key.ts';
 import { MintedIdentity } from '../keystore/minted-identity.ts';
@@ -33,7 +34,13 @@ async function find(d: LoginDependencies, caller: Caller, attempt: Attempt): Pro
   return findDirect(d, binding, caller, peer, attempt);
 }
 
-function issue(d: LoginDependencies, found: Found, peer: PeerCredentials, exe: string | undefined) {
+function issue(
+  d: LoginDependencies,
+  found: Found,
+  peer: PeerCredentials,
+  exe: string | undefined,
+  check: () => void,
+) {
   return async (): Promise<Issued<FreshKey>> => {
     const key = new FreshKey();
     try {
@@ -44,6 +51,7 @@ function issue(d: LoginDependencies, found: Found, peer: PeerCredentials, exe: s
         source: found.source,
         unbound: found.binding === undefined,
         caller: { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) },
+        check,
       });
       return { minted, key, at: performance.now() };
     } catch (thrown) {
@@ -59,21 +67,32 @@ function shareName({ lane, host, via, binding }: Found, { uid }: PeerCredentials
   return JSON.stringify([uid, lane.id, lane.principals, host, hostKey, via]);
 }
 
+/** Throws `mint_busy` where there is nobody left to make a certificate for. */
+function checkStillThere({ hasHungUp }: Caller): void {
+  if (hasHungUp()) throw new WardenError('mint_busy', 'the client hung up before its login had its turn');
+}
+
 /**
- * Mints for where the caller's login goes, or throws why not. `attempt` is filled in on the way, also when it throws.
+ * Mints for where the caller's login goes, or throws why not. `attempt` is filled in on the way, also when it throws. `checkBudget` is
+ * called once more when the mint's turn has come.
  */
 export async function certificateFor(
   d: LoginDependencies,
   caller: Caller,
   attempt: Attempt,
+  checkBudget: () => void,
 ): Promise<MintedIdentity> {
   const found = await find(d, caller, attempt);
   const { lane, binding } = found;
   if (caller.peer === undefined) throw new WardenError('no_peer', 'the caller is unknown');
   if (binding !== undefined) serveOnce(d.register, binding.sessionId, lane);
-  const issued = issue(d, found, caller.peer, attempt.process?.program?.path);
+  const shared = lane.reuseMs > 0 && binding !== undefined;
+  const issued = issue(d, found, caller.peer, attempt.process?.program?.path, () => {
+    checkBudget();
+    // A shared one is for others too.
+    if (!shared) checkStillThere(caller);
+  });
   try {
-    const shared = lane.reuseMs > 0 && binding !== undefined;
     const identity = shared
       ? await d.shared.take(shareName(found, caller.peer), lane.reuseMs, issued)
       : await issued();
@@ -93,5 +112,6 @@ function serveOnce(register: Register, sessionId: Buffer, lane: Lane): void {
       hint: 'a new login gets a new one',
     });
   }
-  register.serve(sessionId, lane.ttlSeconds);
+  // As long as the mint may take.
+  register.serve(sessionId, Math.ceil((WAIT_DEADLINE_MS + lane.deadlineMs) / 1000));
 }

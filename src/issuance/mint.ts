@@ -70,6 +70,8 @@ export interface MintRequest {
   readonly caller: { readonly uid: number; readonly pid: number; readonly exe?: string };
   /** What the person said it is for; stands in the trail. */
   readonly reason?: string | undefined;
+  /** Called when its turn has come, before anything is written or asked. Throws where the certificate is not to be made any more. */
+  readonly check?: () => void;
 }
 
 export interface Minted extends CheckedCertificate {
@@ -179,8 +181,9 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
 }
 
 /**
- * Mints one certificate within the request's deadline, which begins when its turn has come. Throws WardenError: `mint_busy`, the trail's (nothing was asked, or nothing may be shown),
- * OpenBao's, or the check's. A connection that broke, such as a kept-alive one that the server closed at that moment, is worth one
+ * Mints one certificate within the request's deadline, which begins when its turn has come. Throws WardenError: `mint_busy`, what
+ * `check` throws, the trail's (nothing was asked, or nothing may be shown), OpenBao's, or the certificate's check's. A connection that
+ * broke, such as a kept-alive one that the server closed at that moment, is worth one
  * more issuance, with a record of its own.
  */
 export async function mint(d: MintDependencies, r: MintRequest): Promise<Minted> {
@@ -191,6 +194,7 @@ export async function mint(d: MintDependencies, r: MintRequest): Promise<Minted>
 async function mintInTime(d: MintDependencies, r: MintRequest): Promise<Minted> {
   // OpenBao may have failed those before, while this one waited.
   d.pause.check();
+  r.check?.();
   const started = performance.now();
   const left = () => r.ask.deadlineMs - (performance.now() - started);
   try {

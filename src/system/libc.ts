@@ -1,5 +1,5 @@
 /**
- * The few system calls that Node does not offer, through the foreign-function package koffi: peer credentials, flock,
+ * The few system calls that Node does not offer, through the foreign-function package koffi: peer credentials, poll, flock,
  * dumpable, core limit, alarm. Loaded at first use; a platform without koffi's prebuilt library has none of them.
  */
 import { createRequire } from 'node:module';
@@ -7,6 +7,8 @@ import { createRequire } from 'node:module';
 export interface Libc {
   /** getsockopt(2); `value` is filled in place. Returns 0 or -1. */
   getsockopt(fd: number, level: number, option: number, value: Buffer, length: [number]): number;
+  /** poll(2) of one `struct pollfd`, filled in place, without waiting. Returns how many have something to say, or -1. */
+  poll(pollfd: Buffer): number;
   /** flock(2). Returns 0 or -1. */
   flock(fd: number, operation: number): number;
   /** prctl(2) with one argument. Returns -1 on failure. */
@@ -35,6 +37,7 @@ function load(): Libc {
   const koffi: typeof import('koffi') = createRequire(import.meta.filename)('koffi');
   const library = koffi.load(null);
   const getsockopt = library.func('int getsockopt(int, int, int, _Out_ void*, _Inout_ uint32_t*)');
+  const poll = library.func('int poll(_Inout_ void*, ulong, int)');
   const flock = library.func('int flock(int, int)');
   const prctl = library.func('int prctl(int, ulong, ulong, ulong, ulong)');
   const setrlimit = library.func('int setrlimit(int, const void*)');
@@ -45,6 +48,7 @@ function load(): Libc {
   const close = library.func('int close(int)');
   return {
     getsockopt: (fd, level, option, value, length) => Number(getsockopt(fd, level, option, value, length)),
+    poll: (pollfd) => Number(poll(pollfd, 1, 0)),
     flock: (fd, operation) => Number(flock(fd, operation)),
     prctl: (option, argument) => Number(prctl(option, argument, 0, 0, 0)),
     setrlimit: (resource, limit) => Number(setrlimit(resource, limit)),

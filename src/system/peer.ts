@@ -50,6 +50,20 @@ export function peerCredentials(socket: Socket): PeerCredentials | undefined {
   return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
 }
 
+const POLLHUP = 0x10;
+
+/**
+ * Whether the peer of a Unix socket has closed it, or has ended. One that has only shut down its writing side still reads (poll(2):
+ * POLLHUP, which unlike POLLRDHUP says that both directions are over).
+ */
+export function hasHungUp(socket: Socket): boolean {
+  const fd = descriptorOf(socket);
+  if (fd === undefined) return true;
+  const pollfd = Buffer.alloc(8);
+  pollfd.writeInt32LE(fd, 0);
+  return (libc()?.poll(pollfd) ?? 0) > 0 && (pollfd.readInt16LE(6) & POLLHUP) !== 0;
+}
+
 /** `PF_FORKNOEXEC` of the kernel's include/linux/sched.h: forked, and no program started since. */
 const PF_FORKNOEXEC = 0x40;
 

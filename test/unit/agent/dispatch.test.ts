@@ -39,7 +39,7 @@ async function daemon(behaviour: Behaviour) {
     tell: 'none',
     login: undefined,
   });
-  const connect = () => new Dispatcher(services, undefined, { path: '/agent.sock' });
+  const connect = () => new Dispatcher(services, undefined, { path: '/agent.sock' }, () => false);
   const [one, other] = [connect(), connect()];
   opened.push(
     () => fake.stop(),
@@ -112,6 +112,7 @@ test('a connection that lists again after its login gives up what it had, not on
     },
     undefined,
     { path: '/to/web1.sock', host: 'web1' },
+    () => false,
   );
   for (let login = 0; login < 3; login += 1) {
     await connection.answer(LIST);

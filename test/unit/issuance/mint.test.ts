@@ -106,7 +106,7 @@ const dependencies: MintDependencies = {
 function run(overrides: Partial<MintDependencies> = {}, of = web) {
   const caller = { uid: 1, pid: 2 };
   const login = { lane: 'web', host: 'h', via: [] };
-  const request = { ask: of, publicKey, login, source: 's', unbound: false, caller };
+  const request = { ask: of, publicKey, login, source: 's', unbound: false, caller, check: () => undefined };
   return mint({ ...dependencies, ...overrides }, request);
 }
 
