@@ -182,9 +182,9 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
 
 /**
  * Mints one certificate within the request's deadline, which begins when its turn has come. Throws WardenError: `mint_busy`, what
- * `check` throws, the trail's (nothing was asked, or nothing may be shown), OpenBao's, or the certificate's check's. A connection that
- * broke, such as a kept-alive one that the server closed at that moment, is worth one
- * more issuance, with a record of its own.
+ * `check` throws, the trail's (nothing was asked, or nothing may be shown), OpenBao's, or that of the certificate that came back. A
+ * connection that broke, such as a kept-alive one that the server closed at that moment, is worth one more issuance, with a record of
+ * its own.
  */
 export async function mint(d: MintDependencies, r: MintRequest): Promise<Minted> {
   d.pause.check();
