@@ -2,7 +2,7 @@
  * The destination sockets beside the agent's own (session/socket-scope.ts): `to/HOST.sock` and `lane/ID.sock`, and one for each login
  * name in the directory of the same name (`to/HOST/LOGIN.sock`, for `IdentityAgent …/%r.sock`). Those of lanes with `unbound: allow`
  * are there from the start, for their exact hosts; any other host that a lane covers has them when it was asked for, and again after a
- * restart: its directory stays.
+ * restart: its directory stays. Not again: those for login names of a lane with `logins: ["*"]`, which nothing names but who asks.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -48,6 +48,7 @@ export class DestinationSockets {
   readonly #open = new Map<string, Listening>();
   /** One at a time: two that open the same path would take each other for another agent. */
   #turn: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   /** `agentSocket` is the path of the agent's own; `serve` is given each connection with what its socket is for. */
   constructor(agentSocket: string, serve: (scope: SocketScope) => Serve, log: Log) {
@@ -76,6 +77,7 @@ export class DestinationSockets {
       ...[...new Set([...hosts, ...this.#askedForBefore()])].map((host) => ({ host })),
     ];
     for (const request of usual) {
+      if (this.#closed) return;
       try {
         if (this.#open.size >= MAX_AT_START) {
           this.#log.warn(
@@ -122,8 +124,8 @@ export class DestinationSockets {
     const asked = pathOf(login);
     narrowed(lane, { path: asked, ...(login === undefined ? {} : { login }) });
     const names = lane.logins.filter((name) => name !== '*');
-    const wanted = new Set([undefined, ...names, login]);
-    if (this.#open.size + wanted.size > MAX_SOCKETS)
+    const wanted = [...new Set([undefined, ...names, login])].filter((name) => !this.#open.has(pathOf(name)));
+    if (this.#open.size + wanted.length > MAX_SOCKETS)
       throw new WardenError('limit_exceeded', `${MAX_SOCKETS} destination sockets are open`, {
         hint: 'use the socket of the lane: warden agent socket --lane ID',
       });
@@ -132,15 +134,30 @@ export class DestinationSockets {
     ensurePrivateDirectory(base);
     for (const name of wanted) {
       const path = pathOf(name);
-      if (this.#open.has(path)) continue;
       const scope = { path, ...of, ...(name === undefined ? {} : { login: name }) };
-      this.#open.set(path, await listenAt(path, this.#serve(scope)));
+      try {
+        await this.#listen(scope);
+      } catch (thrown) {
+        const error = asWardenError(thrown);
+        // A login name can make a path too long; that is nobody's who asked for another.
+        if (path === asked || error.code !== 'socket_path') throw error;
+        this.#log.warn({ code: error.code, ...scope }, error.message);
+      }
     }
     return asked;
   }
 
+  async #listen(scope: SocketScope): Promise<void> {
+    if (this.#closed) throw new WardenError('not_running', 'the agent is ending');
+    const listening = await listenAt(scope.path, this.#serve(scope));
+    this.#open.set(scope.path, listening);
+    // Ended meanwhile: nobody else would take it away.
+    if (this.#closed) void listening.close();
+  }
+
   /** Stops listening; what is connected goes on until `end`. */
   close(): void {
+    this.#closed = true;
     for (const { close } of this.#open.values()) close();
   }
 

@@ -23,7 +23,7 @@ export function socketCommand(command: Command): void {
       `
 Without a session-bind nothing proves where a login goes: such a client gets a certificate only where the lane says
 unbound: allow. OpenSSH needs no such socket; with one per login name (IdentityAgent DIR/%r.sock) its certificates carry
-that name alone as principal.
+that name alone as principal. A lane with logins ["*"] has one for a name once it was asked for (--login), until the agent ends.
 
 Examples:
   $ SSH_AUTH_SOCK=$(warden agent socket web1) plink ops@web1

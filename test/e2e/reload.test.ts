@@ -2,7 +2,7 @@
  * SIGHUP on a living daemon: the next login is by the new configuration or by the former one, what is in flight ends with what it
  * began with, and what outlives a connection outlives a configuration. A real sshd, the lab's OpenBao, which can be made to wait.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { fetchStatus } from '../../src/control/client.ts';
@@ -10,7 +10,7 @@ import type { Status } from '../../src/control/messages.ts';
 import { type LabOpenBao, type LabOpenBaoOptions, startLabOpenBao } from '../../src/lab/openbao.ts';
 import { minted } from '../attack/matrix.ts';
 import { type Far, startFar } from '../fault/fault-rig.ts';
-import { AgentClient, type Bind, encodeLoginData } from '../support/agent-client.ts';
+import { AgentClient, type Bind, encodeLoginData, LIST } from '../support/agent-client.ts';
 import { syntheticBind } from '../support/binds.ts';
 import { readPrivateKey } from '../support/keys.ts';
 import { JIT_ROLE, jitRole } from '../support/openbao.ts';
@@ -92,6 +92,53 @@ describe('what can change', () => {
     expect(await hangUp()).toBe('W0003I lane web removed; lane elsewhere added');
     expect(await login()).toBe('key');
     expect((await status()).lanes).toEqual(['elsewhere', 'other']);
+    write(good.config);
+    await hangUp();
+    expect(await login()).toBe('certificate');
+  });
+
+  test('a lane that becomes unbound: allow has its sockets, and they refuse once it is bound again, or gone', async () => {
+    const { port, user } = far.sshd;
+    const at = (path: string) => warden.dir.join(`run/${path}`);
+    const ofHost = at(`to/[127.0.0.1]:${port}.sock`);
+    const sockets = [ofHost, at(`to/[127.0.0.1]:${port}/${user}.sock`), at('lane/web.sock')];
+    const shown = async (path: string) => {
+      const client = await AgentClient.connect(path);
+      try {
+        return (await client.identities()).filter(({ comment }) => comment.startsWith('warden: '));
+      } finally {
+        client.close();
+      }
+    };
+    const refused = () => warden.trail().findLast(({ event }) => event === 'login.refused')?.error_code;
+    expect(existsSync(ofHost)).toBe(false);
+
+    const { entries } = parse(good.lanes);
+    const { ssh, ...web } = entries[0];
+    write(
+      good.config,
+      stringify({ entries: [{ ...web, ssh: { ...ssh, unbound: 'allow', principals: [user] } }] }),
+    );
+    expect(await hangUp()).toBe('W0003I lane web changed; lane other removed');
+    for (const path of sockets) {
+      await until(`${path} is there`, () => existsSync(path));
+      const [identity] = await shown(path);
+      const client = await AgentClient.connect(path);
+      const data = encodeLoginData({ sessionId: Buffer.alloc(32, 1), user, key: identity?.blob ?? LIST });
+      expect(await client.sign(identity?.blob ?? LIST, data)).toBeInstanceOf(Buffer);
+      client.close();
+    }
+
+    write(good.config);
+    await hangUp();
+    for (const path of sockets) expect(await shown(path)).toEqual([]);
+    await until('the trail says why', () => refused() === 'no_binding');
+    write(good.config, 'entries: []\n');
+    await hangUp();
+    for (const path of sockets) expect(await shown(path)).toEqual([]);
+    await until('the trail says why', () => refused() === 'no_lane');
+    // A socket that is for nothing any more takes no keys of the agent behind away.
+    expect(await far.login(ofHost)).toBe('key');
     write(good.config);
     await hangUp();
     expect(await login()).toBe('certificate');

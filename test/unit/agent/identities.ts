@@ -10,7 +10,7 @@ import { parseCertificate } from '../../../src/ssh/certificate.ts';
 const CA = generateKeyPairSync('ed25519').privateKey;
 const TTL_S = 120;
 
-const LANE: Lane = {
+export const LANE: Lane = {
   id: 'web',
   title: 'web',
   source: 'x:1',
