@@ -42,10 +42,13 @@ export function laneOfSocket(
   );
 }
 
+type Dependencies = Pick<LoginDependencies, 'clock' | 'lanes' | 'agent' | 'knownHosts'>;
+
 const binds = new Map<string, boolean>();
 
 /** Whether an OpenSSH sends binds (8.9 and newer): then its program has the extension's name in it. Asked once for each file. */
 function sendsBinds({ pid, program }: ProcessInfo): boolean {
+  // Not to be looked at: taken for one that does.
   if (program === undefined) return true;
   const file = `${program.dev}:${program.ino}`;
   const known = binds.get(file);
@@ -54,14 +57,14 @@ function sendsBinds({ pid, program }: ProcessInfo): boolean {
   try {
     found = readFileSync(`/proc/${pid}/exe`).includes(SESSION_BIND);
   } catch {
-    // Not to be read: taken for one that does.
+    // The same.
   }
   binds.set(file, found);
   return found;
 }
 
 /** Whether a host key proves to be the socket's host, or to lead to its lane: for clients that say the host key in the login alone. */
-function hostKeyCheck(d: LoginDependencies, scope: SocketScope, lane: Lane, knownHosts: KnownHostsView) {
+function hostKeyCheck(d: Dependencies, scope: SocketScope, lane: Lane, knownHosts: KnownHostsView) {
   return (hostKey: Buffer): boolean => {
     const candidates = scope.host === undefined ? [] : [scope.host];
     const nowSeconds = Math.floor(d.clock.now() / 1000);
@@ -76,7 +79,7 @@ function hostKeyCheck(d: LoginDependencies, scope: SocketScope, lane: Lane, know
 
 /** Finds the lane of an unbound login on a destination socket. Throws `no_binding`, `no_peer`, `not_direct`, and as laneOfSocket. */
 export async function findUnbound(
-  d: LoginDependencies,
+  d: Dependencies,
   scope: SocketScope,
   peer: PeerCredentials,
   attempt: Attempt,
@@ -96,7 +99,8 @@ export async function findUnbound(
   if (client === undefined) throw processUnknown(peer);
   if (peer.uid !== process.getuid?.())
     throw notDirect(`the caller is user ${peer.uid}`, 'run the client as yourself');
-  if (runsOneOf(client, d.agent.sshPrograms) && sendsBinds(client))
+  const mayBeSsh = client.program === undefined || runsOneOf(client, d.agent.sshPrograms);
+  if (mayBeSsh && sendsBinds(client))
     throw notDirect('an ssh that sends a session-bind has sent none', 'do not forward a destination socket');
   const knownHosts = await d.knownHosts.look();
   const host = scope.host ?? lane.id;
