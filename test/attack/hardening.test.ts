@@ -106,6 +106,11 @@ describe("a debugger of the daemon's own user", () => {
   });
 });
 
+test('root may ask, as with every ssh-agent', async () => {
+  const { stdout } = await run('ssh-add', ['-l'], { env: { SSH_AUTH_SOCK: at('run/agent.sock') } });
+  expect(stdout).toContain('The agent has no identities');
+});
+
 test('its /proc directory belongs to root, as of every process that may not be dumped', () => {
   expect(statSync(`/proc/${daemon.pid}/environ`).uid).toBe(0);
   expect(statSync(`/proc/${plain.pid}/environ`).uid).toBe(user.uid);

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startDaemon } from '../../agent/daemon.ts';
 import { encodeFrame } from '../../agent/protocol/frames.ts';
-import { encodeQueryAnswer, FAILURE, MESSAGE, SESSION_BIND } from '../../agent/protocol/messages.ts';
+import { encodeQueryAnswer, FAILURE, MESSAGE, SESSION_BIND, SUCCESS } from '../../agent/protocol/messages.ts';
 import { Writer } from '../../src/ssh/wire.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { AgentClient, encodeLoginData, encodeSignRequest, LIST } from '../support/agent-client.ts';
@@ -171,6 +171,32 @@ describe.each(DAEMONS)('a daemon %s', (_kind, start) => {
     const [expected, said] = await Promise.all([play((await agent()).socket), play(through)]);
     expect(said).toEqual(expected);
   }, 30_000);
+
+  test('what ssh-add says of constraints and smartcards reaches the agent behind byte for byte', async () => {
+    const key = await makeKey(directory.path, 'key');
+    const hosts = directory.write(
+      'known_hosts',
+      `${knownHostsLine(['bastion', 'web'], key.publicKey)}\n${knownHostsLine(['web'], key.publicKey)}\n`,
+    );
+    const [direct, behind] = [await startFakeUpstream(() => SUCCESS), await startFakeUpstream(() => SUCCESS)];
+    opened.push(
+      () => direct.stop(),
+      () => behind.stop(),
+    );
+    const through = await start(behind.socket);
+    const script = [
+      ['-t', '60', '-c', key.path],
+      ['-h', 'web', '-h', 'bastion>ops@web', '-H', hosts, key.path],
+      ['-t', '60', '-c', '-h', 'web', '-H', hosts, '-s', '/nowhere/provider.so'],
+      ['-e', '/nowhere/provider.so'],
+    ];
+    for (const args of script) {
+      const [expected, said] = [await sshAdd(direct.socket, ...args), await sshAdd(through, ...args)];
+      expect(said).toEqual(expected);
+    }
+    expect(direct.received.flat().map((message) => message[0])).toEqual([25, 25, 26, 21]);
+    expect(behind.received.flat()).toEqual(direct.received.flat());
+  });
 
   test('without an agent behind everything that is to be kept or done is refused out loud', async () => {
     const key = await makeKey(directory.path, 'key');

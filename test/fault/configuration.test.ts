@@ -1,5 +1,5 @@
-/** An unusable configuration: the daemon that people run is a pure relay, says so, and the keys behind it work. */
-import { chmodSync, mkdirSync } from 'node:fs';
+/** An unusable configuration, or a machine without what minting needs: the daemon that people run is a pure relay, says so, and the keys behind it work. */
+import { chmodSync, cpSync, mkdirSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { fetchStatus } from '../../src/control/client.ts';
 import { start } from '../support/process.ts';
@@ -45,4 +45,28 @@ describe('warden agent', () => {
       await far.remove();
     }
   });
+});
+
+test('without the package koffi the daemon knows no peer: it mints nothing, says so, and relays', async () => {
+  const far = await startFar([]);
+  const { directory } = far;
+  cpSync('dist', directory.join('dist'), { recursive: true });
+  mkdirSync(directory.join('run'), { mode: 0o700 });
+  const config = directory.write('warden.yaml', 'agent: { direct_peers: any }\n');
+  const [socket, control] = [directory.socket('run/agent.sock'), directory.join('run/control.sock')];
+  const flags = ['--config', config, '--socket', socket, '--upstream', far.upstream.socket];
+  const agent = start(process.execPath, [directory.join('dist/agent.mjs'), ...flags], {
+    env: { HOME: directory.path },
+  });
+  try {
+    await agent.waitFor(/"msg":"ready"/);
+    const { relay_only, warnings } = await fetchStatus([control]);
+    expect(relay_only).toContain('koffi');
+    expect(warnings).toContain('not hardened: the package koffi is missing');
+    expect(await listIdentities(socket)).toHaveLength(1);
+    expect(await far.login(socket)).toBe('key');
+  } finally {
+    await agent.stop();
+    await far.remove();
+  }
 });

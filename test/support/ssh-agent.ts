@@ -1,6 +1,8 @@
 /** A real OpenSSH ssh-agent on a socket of its own, as the agent behind warden or as the one to compare with. */
 
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AgentClient } from './agent-client.ts';
 import { mustRun, run, start, until } from './process.ts';
 import { tempDirectory } from './temp.ts';
 
@@ -26,6 +28,19 @@ export async function listIdentities(socket: string): Promise<string[]> {
   return result.stdout.split('\n').filter((line) => line !== '');
 }
 
+/** The path is there from bind(2) on, but nobody is let in before listen(2). Throws after five seconds. */
+async function accepting(socket: string): Promise<void> {
+  for (let left = 500; ; left -= 1) {
+    try {
+      (await AgentClient.connect(socket)).close();
+      return;
+    } catch (refused) {
+      if (left === 0) throw refused;
+      await sleep(10);
+    }
+  }
+}
+
 /** Starts an agent in the foreground of its own process group. */
 export async function startSshAgent(): Promise<SshAgent> {
   const directory = tempDirectory();
@@ -33,6 +48,7 @@ export async function startSshAgent(): Promise<SshAgent> {
   const agent = start('ssh-agent', ['-D', '-a', socket]);
   try {
     await until('the socket of ssh-agent', () => existsSync(socket));
+    await accepting(socket);
   } catch (cause) {
     const { stdout, stderr } = await agent.stop();
     directory.remove();
