@@ -1,4 +1,7 @@
-/** The machine fails, not OpenBao: a disk that takes a second for each sync, a wall clock that jumps, descriptors that are used up. */
+/**
+ * The machine fails, not OpenBao: a disk that takes a second for each sync, a wall clock that jumps, a loop that is stuck, descriptors
+ * that are used up.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -116,6 +119,17 @@ describe('under a library that spoils', () => {
       expect(await warden.cli(['audit', 'verify'])).toMatchObject({ code: 0 });
     },
   );
+
+  test('a loop that is stuck: the kernel ends the daemon, no ssh hangs, and the next daemon serves', async () => {
+    preload.slowLock(120_000);
+    const login = far.login(warden.socket);
+    expect(await warden.ended()).toMatchObject({ signal: 'SIGALRM' });
+    expect(await login).toBe('none');
+    preload.slowLock(0);
+    await warden.start();
+    expect(await far.login(warden.socket)).toBe('certificate');
+    expect(await warden.cli(['audit', 'verify'])).toMatchObject({ code: 0 });
+  });
 });
 
 describe('with its descriptors used up', () => {

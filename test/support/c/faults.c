@@ -1,7 +1,8 @@
 /*
- * For LD_PRELOAD, between a process and the C library: a disk whose every sync takes a while, a wall clock that is wrong. The file
- * $FAULTS says how: two 64-bit numbers, milliseconds for each sync and milliseconds that the wall clock is ahead; it may change at
- * any moment. The monotonic clock stays as it is, as when somebody sets the time.
+ * For LD_PRELOAD, between a process and the C library: a disk whose every sync takes a while, a wall clock that is wrong, a lock that
+ * nobody comes back from. The file $FAULTS says how: three 64-bit numbers, milliseconds for each sync, milliseconds that the wall
+ * clock is ahead, milliseconds for each flock; it may change at any moment. The monotonic clock stays as it is, as when somebody sets
+ * the time.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,25 +20,33 @@ __attribute__((constructor)) static void look(void) {
   const char *path = getenv("FAULTS");
   int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
-  void *mapped = mmap(NULL, 16, PROT_READ, MAP_SHARED, fd, 0);
+  void *mapped = mmap(NULL, 24, PROT_READ, MAP_SHARED, fd, 0);
   close(fd);
   if (mapped != MAP_FAILED) faults = mapped;
 }
 
-static void wait_for_disk(void) {
-  if (faults != NULL && faults[0] > 0) usleep((useconds_t)(faults[0] * 1000));
+static void wait_as_told(int which) {
+  if (faults == NULL || faults[which] <= 0) return;
+  struct timespec left = { faults[which] / 1000, faults[which] % 1000 * 1000000 };
+  while (nanosleep(&left, &left) != 0) continue;
 }
 
 int fdatasync(int fd) {
   int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-  wait_for_disk();
+  wait_as_told(0);
   return real(fd);
 }
 
 int fsync(int fd) {
   int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
-  wait_for_disk();
+  wait_as_told(0);
   return real(fd);
+}
+
+int flock(int fd, int operation) {
+  int (*real)(int, int) = (int (*)(int, int))dlsym(RTLD_NEXT, "flock");
+  wait_as_told(2);
+  return real(fd, operation);
 }
 
 int clock_gettime(clockid_t id, struct timespec *at) {
