@@ -62,6 +62,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./issue.ts')).issueCommand,
   },
   {
+    name: 'ssh-config',
+    about: 'IdentityAgent for the hosts of your lanes: print it, write it, take it out',
+    load: async () => (await import('./ssh-config.ts')).sshConfigCommand,
+  },
+  {
     name: 'activity',
     about: 'the certificates that were issued, from the trail',
     load: async () => (await import('./activity.ts')).activityCommand,
@@ -70,6 +75,11 @@ const COMMANDS: readonly Entry[] = [
     name: 'audit',
     about: 'the trail',
     load: async () => (await import('./audit.ts')).auditCommand,
+  },
+  {
+    name: 'revoke',
+    about: 'print the line that revokes one certificate, and what to do with it',
+    load: async () => (await import('./revoke.ts')).revokeCommand,
   },
   {
     name: 'lab',

@@ -25,6 +25,11 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Says something to the person, beside the result. */
+export function note(text: string): void {
+  process.stderr.write(`${sanitizeLine(text)}\n`);
+}
+
 /** Prints a result a program will read. */
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));

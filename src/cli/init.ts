@@ -15,15 +15,10 @@ import { proposedRole, wordsOf } from '../init/set-up.ts';
 import { openTerminal, type Terminal } from '../init/terminal.ts';
 import { removeState, undoFiles } from '../init/undo.ts';
 import { account } from '../system/account.ts';
-import { sanitizeLine } from '../system/sanitize.ts';
-import { action, type CommonFlags, pathInput, print } from './context.ts';
+import { action, type CommonFlags, note, pathInput, print } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
 
 type AllFlags = CommonFlags & InitFlags & { server?: boolean; undo?: boolean; state?: boolean };
-
-function say(line: string): void {
-  process.stderr.write(`${sanitizeLine(line)}\n`);
-}
 
 function printServerScript(flags: AllFlags): void {
   checkFlags(flags);
@@ -46,14 +41,14 @@ async function init(flags: AllFlags, terminal: Terminal | undefined): Promise<vo
     localUser: account().username,
     env: process.env,
     today: new Date().toISOString().slice(0, 10),
-    say,
+    say: note,
   });
   for (const { path, text, before } of files)
     print(`==> ${path}${text === before ? ' (as it was)' : ''}\n${text}`);
   if (script !== undefined) process.stdout.write(script);
   const { file } = loadConfig({ ...input, shippedCatalog: shippedCatalog() });
-  say(`configuration is good: ${file ?? ''}`);
-  say(
+  note(`configuration is good: ${file ?? ''}`);
+  note(
     'next: eval "$(warden agent --background)", then ssh HOST; and where it does not work: warden doctor HOST',
   );
 }
@@ -101,10 +96,10 @@ async function undo(flags: AllFlags, terminal: Terminal | undefined): Promise<vo
   const { removed, restored, kept } = undone ?? { removed: [], restored: [], kept: [] };
   for (const path of removed) print(`removed ${path}`);
   for (const path of restored) print(`restored ${path}`);
-  for (const path of kept) say(`kept ${path}: it was changed since init wrote it (--force removes it)`);
+  for (const path of kept) note(`kept ${path}: it was changed since init wrote it (--force removes it)`);
   if (existsSync(stateDir)) {
     const left = readdirSync(stateDir).join(', ');
-    say(
+    note(
       `kept ${stateDir}: ${withState ? `other things are in it: ${left}` : 'the trail (--state removes it)'}`,
     );
   }

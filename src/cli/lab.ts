@@ -4,13 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../system/clock.ts';
-import { sanitizeLine } from '../system/sanitize.ts';
 import { shellWord } from '../system/shell-word.ts';
-import { action, print } from './context.ts';
-
-function note(text: string): void {
-  process.stderr.write(`${sanitizeLine(text)}\n`);
-}
+import { action, note, print } from './context.ts';
 
 export function labCommand(command: Command): void {
   command

@@ -23,7 +23,7 @@ export function plan(texts: ReadonlyMap<string, string>, uid: number): readonly 
 }
 
 /** Makes a directory and those above it, 0700 each. Returns the ones that had to be made, the outer first. */
-function makeDirectory(directory: string): string[] {
+export function makeDirectory(directory: string): string[] {
   if (existsSync(directory)) return [];
   const made = makeDirectory(dirname(directory));
   mkdirSync(directory, { mode: 0o700 });

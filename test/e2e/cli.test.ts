@@ -21,6 +21,8 @@ const COMMANDS = [
   'why',
   'activity',
   'audit verify',
+  'ssh-config',
+  'revoke',
   'lab',
   'completion',
 ];
