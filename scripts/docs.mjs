@@ -1,14 +1,29 @@
-// Writes docs/configuration.md from the schemas. `--check` writes nothing and fails when the page is stale.
-import { readFileSync, writeFileSync } from 'node:fs';
+// Writes the pages that are made from the code: docs/configuration.md, docs/troubleshooting.md. `--check` writes nothing and fails when one is stale.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { importSource } from './import-source.mjs';
 
-const PAGE = new URL('../docs/configuration.md', import.meta.url);
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+
+/** The texts of all sources, in the order of their paths. */
+const sources = ['src', 'agent']
+  .flatMap((room) => readdirSync(room, { recursive: true }).map((name) => join(room, name)))
+  .filter((path) => path.endsWith('.ts'))
+  .sort()
+  .map((path) => readFileSync(path, 'utf8'));
 
 const { configurationPage } = await importSource('src/config/docs.ts');
-const page = configurationPage();
-if (!process.argv.includes('--check')) {
-  writeFileSync(PAGE, page);
-} else if (readFileSync(PAGE, 'utf8') !== page) {
-  console.error('docs/configuration.md is stale: run node scripts/docs.mjs');
-  process.exitCode = 1;
+const { troubleshootingPage } = await importSource('src/reference/troubleshooting.ts');
+const pages = {
+  'docs/configuration.md': configurationPage(),
+  'docs/troubleshooting.md': troubleshootingPage(sources, readFileSync('scripts/warden', 'utf8')),
+};
+for (const [path, page] of Object.entries(pages)) {
+  if (!process.argv.includes('--check')) {
+    writeFileSync(path, page);
+  } else if (readFileSync(path, 'utf8') !== page) {
+    console.error(`${path} is stale: run node scripts/docs.mjs`);
+    process.exitCode = 1;
+  }
 }
