@@ -78,6 +78,8 @@ export const ERROR_CODES = {
   trail_tampered: EXIT.no,
   // what else lives in state_dir
   state_unwritable: EXIT.unavailable,
+  /** Another process changes it. */
+  file_locked: EXIT.again,
   // the daemon
   not_running: EXIT.unavailable,
   upstream_unavailable: EXIT.unavailable,

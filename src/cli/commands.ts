@@ -67,6 +67,26 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./ssh-config.ts')).sshConfigCommand,
   },
   {
+    name: 'inventory',
+    about: 'who certificates are for: list, show, add, remove, import, check',
+    load: async () => (await import('./inventory.ts')).inventoryCommand,
+  },
+  {
+    name: 'scorecard',
+    about: 'is the house in order: actors, certificates in files, roles',
+    load: async () => (await import('./scorecard.ts')).scorecardCommand,
+  },
+  {
+    name: 'cleanup',
+    about: 'take certificates out of state_dir that serve nobody any more',
+    load: async () => (await import('./cleanup.ts')).cleanupCommand,
+  },
+  {
+    name: 'log',
+    about: 'the history of certificates, of one actor or all',
+    load: async () => (await import('./log.ts')).logCommand,
+  },
+  {
     name: 'activity',
     about: 'the certificates that were issued, from the trail',
     load: async () => (await import('./activity.ts')).activityCommand,

@@ -1,7 +1,5 @@
 /** A certificate for a file without a daemon: the same mint, and the trail's lock between all who write. */
 import { join } from 'node:path';
-import { loadConfig } from '../config/load.ts';
-import { shippedCatalog } from '../config/package-paths.ts';
 import { tokenCredential } from '../credentials/token.ts';
 import { mintForFile } from '../issuance/file-mint.ts';
 import type { FileCertificate, FileRequest } from '../issuance/file-request.ts';
@@ -10,14 +8,14 @@ import { issuanceParts } from '../issuance/parts.ts';
 import { systemClock } from '../system/clock.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { Trail } from '../trail/trail.ts';
+import { configOf } from './configuration.ts';
 import { type CommonFlags, pathInput } from './context.ts';
 
 const LEARN_DEADLINE_MS = 1_000;
 
 /** Throws what the configuration throws, and `mintForFile`. */
 export async function mintAlone(flags: CommonFlags, request: FileRequest): Promise<FileCertificate> {
-  const input = pathInput(flags);
-  const config = loadConfig({ ...input, shippedCatalog: shippedCatalog() });
+  const config = configOf(flags);
   const { stateDir, openbao } = config;
   ensurePrivateDirectory(stateDir);
   const trail = new Trail(join(stateDir, 'audit'), { clock: systemClock });
@@ -32,7 +30,7 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
   try {
     // Whose token it is, for the trail. What stands in its way stands in the mint's, which says so.
     await parts.learn(LEARN_DEADLINE_MS).catch(() => undefined);
-    const caller = { uid: input.uid, pid: process.pid, exe: process.execPath };
+    const caller = { uid: pathInput(flags).uid, pid: process.pid, exe: process.execPath };
     return await mintForFile(parts.issuance, config, request, caller);
   } finally {
     await trail.close();

@@ -38,11 +38,19 @@ function render(status: Status): string {
 
 export function statusCommand(command: Command): void {
   command
+    .argument(
+      '[actor]',
+      "in place of the agent: this actor's certificates in files; exit 1 where none is valid",
+    )
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--json', 'for a program')
-    .addHelpText('after', '\nExample:\n  $ warden status --json')
+    .addHelpText('after', '\nExamples:\n  $ warden status --json\n  $ warden status agt-state-hub-bridge')
     .action(
-      action(async (flags: CommonFlags & { json?: boolean }) => {
+      action(async (actor: string | undefined, flags: CommonFlags & { json?: boolean }) => {
+        if (actor !== undefined) {
+          const { showActor } = await import('./status-actor.ts');
+          return showActor(actor, flags, flags.json === true);
+        }
         const status = await fetchStatus(daemonSockets(flags));
         if (flags.json === true) printJson(status);
         else print(render(status));

@@ -1,5 +1,5 @@
 /**
- * docs/configuration.md, written from the schemas: `node scripts/docs.mjs` puts it there, and a test compares. Left out:
+ * docs/configuration.md and docs/inventory.schema.json, written from the schemas: `node scripts/docs.mjs` puts them there, and a test compares. Left out:
  * examples of every key (the interface's are in the README and in tests).
  */
 import * as z from 'zod';
@@ -36,12 +36,25 @@ export function configurationPage(): string {
     '`$WARDEN_CONFIG`, else `$XDG_CONFIG_HOME/warden/warden.yaml` (`~/.config/warden/warden.yaml`). Without one, the defaults count.\n',
     table(jsonSchema(wardenSchema), ''),
     '## `inventory.yaml`: who\n',
+    'Editors check it by [inventory.schema.json](inventory.schema.json): `# yaml-language-server: $schema=FILE` in its first line. `warden inventory` changes it.\n',
     table(jsonSchema(inventorySchema), ''),
     '## Lanes (`catalog/*.yaml`): where\n',
     'A file has a list `entries`; these are the keys of an entry that is a lane. A lane only narrows what the inventory grants.\n',
     table(jsonSchema(laneEntrySchema), ''),
   ];
   return `${sections.join('\n')}`;
+}
+
+/** docs/inventory.schema.json, for editors, ending in a newline. */
+export function inventorySchemaText(): string {
+  const schema = z.toJSONSchema(inventorySchema, {
+    io: 'input',
+    target: 'draft-7',
+    override: ({ jsonSchema: each }) => {
+      delete each['shown'];
+    },
+  });
+  return `${JSON.stringify({ title: "warden's inventory.yaml", ...schema }, null, 2)}\n`;
 }
 
 function jsonSchema(schema: z.ZodType): JsonSchema {

@@ -31,13 +31,7 @@ export function loadConfig(input: LoadInput): Config {
 
 /** The same, with the catalog's other entries. */
 export function loadEverything(input: LoadInput): { readonly config: Config; readonly catalog: Catalog } {
-  const paths = runtimePaths(input);
-  const file = readYamlFile(paths.configFile, input.uid);
-  if (file === undefined && paths.configNamed) {
-    throw missing(paths.configFile, 'create it with warden init, or correct --config or WARDEN_CONFIG');
-  }
-  const yaml = file === undefined ? {} : readWardenYaml(file);
-  const sources = new Sources(file, input.env, input.home);
+  const { file, yaml, sources, paths } = readMain(input);
   noteWarnings(sources, yaml);
 
   const stateDir = statePath(sources, yaml, paths.stateDir);
@@ -70,6 +64,17 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
     warnings: sources.warnings,
   };
   return { config, catalog };
+}
+
+/** warden.yaml alone. */
+function readMain(input: LoadInput) {
+  const paths = runtimePaths(input);
+  const file = readYamlFile(paths.configFile, input.uid);
+  if (file === undefined && paths.configNamed) {
+    throw missing(paths.configFile, 'create it with warden init, or correct --config or WARDEN_CONFIG');
+  }
+  const yaml = file === undefined ? {} : readWardenYaml(file);
+  return { paths, file, yaml, sources: new Sources(file, input.env, input.home) };
 }
 
 function missing(file: string, hint: string): ConfigError {
@@ -134,25 +139,39 @@ function statePath(sources: Sources, yaml: WardenYaml, early: Sourced<string>): 
   return sources.first('state_dir', [{ ...inFile, value }], early.value);
 }
 
+function inventoryFile(
+  sources: Sources,
+  yaml: WardenYaml,
+  configDir: string,
+): { readonly path: string; readonly named: boolean } {
+  const path = sources.optional('inventory_path', [
+    sources.wardenPath('WARDEN_INVENTORY_PATH'),
+    sources.inFile(['inventory_path'], yaml.inventory_path),
+  ]);
+  return path === undefined
+    ? { path: join(configDir, 'inventory.yaml'), named: false }
+    : { path: sources.path(path), named: true };
+}
+
+/** Where the inventory is or should be, whatever is wrong with it. Throws what warden.yaml itself throws. */
+export function inventoryPath(input: LoadInput): string {
+  const { sources, yaml, paths } = readMain(input);
+  return inventoryFile(sources, yaml, paths.configDir).path;
+}
+
 function resolveInventory(
   sources: Sources,
   yaml: WardenYaml,
   configDir: string,
   uid: number,
 ): ReadonlyMap<string, Actor> {
-  const path = sources.optional('inventory_path', [
-    sources.wardenPath('WARDEN_INVENTORY_PATH'),
-    sources.inFile(['inventory_path'], yaml.inventory_path),
-  ]);
-  const actors = loadInventory(
-    path === undefined ? join(configDir, 'inventory.yaml') : sources.path(path),
-    uid,
-  );
-  if (actors === undefined && path !== undefined) {
+  const { path, named } = inventoryFile(sources, yaml, configDir);
+  const actors = loadInventory(path, uid);
+  if (actors === undefined && named) {
     sources.report(
       'inventory_path',
       ['inventory_path'],
-      `there is no ${sources.path(path)}`,
+      `there is no ${path}`,
       'create it, or correct the path',
       'config_missing',
     );

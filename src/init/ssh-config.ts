@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path';
 import type { HostPattern, Lane } from '../catalog/lane.ts';
 import { readGuarded } from '../config/guarded-file.ts';
 import { errnoOf, WardenError } from '../errors.ts';
-import { makeDirectory, type Planned, writeWhole } from './write.ts';
+import { replaceFile } from '../system/replace-file.ts';
+import { makeDirectory, type Planned } from './write.ts';
 
 const MARK = '# The next line is warden’s: `warden ssh-config --undo` takes both out.';
 
@@ -96,7 +97,7 @@ function put({ path, text, before }: Planned): void {
   }
   const mode = existsSync(real) ? statSync(real).mode & 0o777 : 0o600;
   makeDirectory(dirname(real));
-  writeWhole(real, text);
+  replaceFile(real, text);
   chmodSync(real, mode);
 }
 

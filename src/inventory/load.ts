@@ -37,6 +37,9 @@ const actorSchema = z.strictObject({
   }),
 });
 
+/** An actor as it stands in the file. */
+export type ActorYaml = z.input<typeof actorSchema>;
+
 /** inventory.yaml as a whole. */
 export const inventorySchema = z.strictObject({
   actors: z
@@ -45,8 +48,8 @@ export const inventorySchema = z.strictObject({
     .meta({ description: 'Actors by name; the name starts with the type: `adm-…`.' }),
 });
 
-/** The actors of `path` by name, or undefined when there is no such file. Throws ConfigError with all that is wrong. */
-export function loadInventory(path: string, uid: number): ReadonlyMap<string, Actor> | undefined {
+/** The actors of `path` by name, or undefined when there is no such file; `uid` as `readGuarded` takes it. Throws ConfigError with all that is wrong. */
+export function loadInventory(path: string, uid: number | undefined): ReadonlyMap<string, Actor> | undefined {
   const file = readYamlFile(path, uid);
   return file === undefined ? undefined : readInventory(file);
 }
