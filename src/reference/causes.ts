@@ -97,9 +97,17 @@ export const CAUSES: Readonly<Record<ErrorCode, Explained>> = {
     cause: 'The host is known, and no lane covers any of its names.',
     cure: 'Add one of the names in the message to a lane’s `hosts`, then `warden agent --reload`.',
   },
+  not_granted: {
+    cause: 'More was asked for than the inventory grants the actor, or a change would leave it not good.',
+    cure: '`warden inventory show ACTOR` says what it grants; ask for less, or change the file.',
+  },
   wrong_socket: {
     cause: 'A destination socket was used for another host or login name than its own.',
     cure: '`warden agent socket HOST` prints the right one.',
+  },
+  file_locked: {
+    cause: 'Another process is changing the inventory.',
+    cure: 'Try again; `fuser -v` on the directory in the message finds who holds it.',
   },
   mint_busy: {
     cause: 'More logins wait for OpenBao than there is room or time for.',
