@@ -1,20 +1,22 @@
 /** A local process that is refused in a loop: the trail neither grows with it nor forgets it, and logins go on. */
 import { expect, test } from 'vitest';
 import { encodeFrame } from '../../agent/protocol/frames.ts';
+import { MESSAGE } from '../../agent/protocol/messages.ts';
 import { BURST } from '../../agent/refusal-records.ts';
-import { LIST } from '../support/agent-client.ts';
 import { useRig } from '../support/rig.ts';
 import { connected, expectHonestLogin } from './matrix.ts';
 
 const rig = useRig();
 const FLOOD = 5_000;
+/** A list request with something in it. */
+const MALFORMED = Buffer.from([MESSAGE.requestIdentities, 0]);
 
 test('thousands of refusals are hundreds of records, and one that counts the others', async () => {
   const { warden } = rig();
   await connected(warden.socket, async (client) => {
     // In pieces: a client that never reads is not read from.
     for (let sent = 0; sent < FLOOD; sent += 500) {
-      client.sendRaw(Buffer.concat(Array.from({ length: 500 }, () => encodeFrame(LIST))));
+      client.sendRaw(Buffer.concat(Array.from({ length: 500 }, () => encodeFrame(MALFORMED))));
       for (let n = 0; n < 500; n += 1) await client.receive();
     }
   });
@@ -30,7 +32,7 @@ test('thousands of refusals are hundreds of records, and one that counts the oth
       code: 'W2003W',
       outcome: 'denied',
       caller: { uid: process.getuid?.() },
-      message: `${FLOOD - refused} more refusals, not written one by one: ${FLOOD - refused} no_binding`,
+      message: `${FLOOD - refused} more refusals, not written one by one: ${FLOOD - refused} malformed`,
     },
   ]);
   expect(await warden.cli(['audit', 'verify'])).toMatchObject({ code: 0 });

@@ -121,8 +121,8 @@ describe('OpenBao', () => {
       await until('it is asked', () => phases(daemon).length === 1);
       bao.kill();
       expect(await login).toBe('key');
-      // What broke off is worth one more issuance, which finds nobody.
-      expect(phases(daemon)).toEqual(['intent ', 'result error', 'intent ', 'result error']);
+      // What broke off is worth one more issuance, which finds nobody; what could not be reached is not.
+      expect(phases(daemon).join()).toMatch(/^intent ,result error(,intent ,result error)?$/);
       expect(await verifyTrail(join(daemon.stateDir, 'audit'))).toMatchObject({
         intact: true,
         orphanCount: 0,
