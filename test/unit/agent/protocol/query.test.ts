@@ -22,5 +22,6 @@ test.each([
   ['no body', Buffer.from([29])],
   ['one that fills its frame', encodeQueryAnswer(['x'.repeat(MAX_FRAME - 40)])],
 ])('%s passes as it is', (_what, answer) => {
-  expect(withSessionBind(answer)).toEqual(answer);
+  // Not toEqual: it looks at each of a frame's bytes by itself, for seconds.
+  expect(withSessionBind(answer).equals(answer)).toBe(true);
 });
