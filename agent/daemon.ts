@@ -15,7 +15,6 @@ import { serveConnection } from './connection.ts';
 import { openControlServer } from './control-server.ts';
 import { DestinationSockets } from './destination-sockets.ts';
 import { Dispatcher } from './dispatch.ts';
-import { createWiper } from './keystore/wipe.ts';
 import { controlSocketOf, openListener } from './listener.ts';
 import { Refusals } from './refusals.ts';
 import { createServices } from './services.ts';
@@ -26,7 +25,7 @@ import { Setup, type SetupOptions } from './setup.ts';
 const DRAIN_DEADLINE_MS = 4_000;
 const LOOK_EVERY_MS = 20;
 
-export interface DaemonOptions extends Omit<SetupOptions, 'wiper'> {
+export interface DaemonOptions extends SetupOptions {
   /** Of the socket, where a service manager listens on it already. */
   readonly descriptor?: number | undefined;
   /** Called when the control socket is told to stop. */
@@ -48,8 +47,7 @@ export interface Daemon {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { clock, log } = options;
   const started = new Date(clock.now()).toISOString();
-  const wiper = createWiper();
-  const setup = new Setup({ ...options, wiper });
+  const setup = new Setup(options);
   const notHardened = hardenProcess();
   const refusals = new Refusals(clock);
   const services = createServices({
@@ -57,7 +55,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     log,
     upstreamPath: options.upstream,
     refusals,
-    wiper,
     get tell() {
       return setup.config?.agent.tell ?? 'none';
     },
@@ -167,7 +164,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       destinations.end();
       await services.settled();
       await setup.close();
-      wiper.close();
     },
   };
 }

@@ -22,7 +22,6 @@ import { Trail } from '../src/trail/trail.ts';
 import { VERSION } from '../src/version.ts';
 import { createAnchor } from './anchor.ts';
 import { SharedIdentities } from './keystore/shared-identities.ts';
-import type { Wiper } from './keystore/wipe.ts';
 import type { Log } from './log.ts';
 import type { LoginDependencies } from './session/found.ts';
 import { Register } from './session/register.ts';
@@ -34,7 +33,6 @@ export interface MintingOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly log: Log;
-  readonly wiper: Pick<Wiper, 'dropped'>;
 }
 
 /** What no configuration changes while the daemon lives. */
@@ -76,7 +74,7 @@ function createParts(config: Config, standing: Standing) {
     knownHosts: new KnownHostsStore(config.agent.knownHosts),
     provedNames: standing.provedNames,
     register: standing.register,
-    shared: new SharedIdentities(() => standing.wiper.dropped()),
+    shared: new SharedIdentities(),
     issuance,
   };
   /** Opens the connection that the first login will use, and learns what only has to be asked once. */

@@ -1,6 +1,6 @@
 /**
  * What a connection's dispatcher is given at the start, and everything that follows from its outcomes: records in the trail, the
- * list for `warden why`, counters, the line on the caller's terminal, the wiping of keys.
+ * list for `warden why`, counters, the line on the caller's terminal.
  */
 
 import { matchLane } from '../src/catalog/choose.ts';
@@ -14,7 +14,6 @@ import type { RecordInput } from '../src/trail/record.ts';
 import { HeldIdentities } from './keystore/held-identities.ts';
 import { LiveIdentities } from './keystore/live-identities.ts';
 import type { MintedIdentity } from './keystore/minted-identity.ts';
-import type { Wiper } from './keystore/wipe.ts';
 import type { Log } from './log.ts';
 import { MintBudget } from './mint-budget.ts';
 import { RefusalRecords } from './refusal-records.ts';
@@ -72,7 +71,6 @@ export interface ServicesOptions {
   readonly log: Log;
   readonly upstreamPath: string | undefined;
   readonly refusals: Refusals;
-  readonly wiper: Wiper;
   readonly tell: 'terminal' | 'none';
   /** Undefined: a pure relay, with no trail and nothing to refuse. Looked at anew each time, as `tell` is: a reload changes them. */
   readonly login: LoginDependencies | undefined;
@@ -111,7 +109,7 @@ function worthTelling(error: WardenError, attempt: Attempt, lanes: readonly Lane
 }
 
 export function createServices(options: ServicesOptions): Services {
-  const { clock, log, refusals, wiper } = options;
+  const { clock, log, refusals } = options;
   const budget = new MintBudget(clock);
   const upstream = new UpstreamState(options.upstreamPath);
   const pending = new Set<Promise<void>>();
@@ -145,7 +143,6 @@ export function createServices(options: ServicesOptions): Services {
   };
 
   const unused = (identity: MintedIdentity, caller: PeerCredentials | undefined, why: string) => {
-    wiper.dropped();
     const { forwarded } = identity;
     if (caller !== undefined) budget.noteUnused({ uid: caller.uid, forwarded });
     record({
@@ -263,7 +260,6 @@ export function createServices(options: ServicesOptions): Services {
     signed(identity, user) {
       counters.signed += 1;
       const caller = live.remove(identity);
-      wiper.dropped();
       record({
         event: 'cert.used',
         phase: 'single',

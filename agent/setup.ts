@@ -6,6 +6,7 @@ import { changeLines, configChanges, restartKeys, type StartedWith } from '../sr
 import type { Config } from '../src/config/config.ts';
 import type { Reload } from '../src/control/messages.ts';
 import { asWardenError, WardenError } from '../src/errors.ts';
+import { ed25519Failure } from '../src/system/ed25519.ts';
 import { libcFailure } from '../src/system/libc.ts';
 import { errorLines } from './check.ts';
 import { createMinting, type Minting, type MintingOptions } from './minting.ts';
@@ -134,6 +135,8 @@ export class Setup {
     const noLibrary = libcFailure();
     if (noLibrary !== undefined)
       throw new WardenError('platform', `the package koffi can't be loaded: ${noLibrary}`);
+    const noKeys = ed25519Failure();
+    if (noKeys !== undefined) throw new WardenError('platform', `no keys can be made: ${noKeys}`);
     return createMinting(config, this.#options);
   }
 

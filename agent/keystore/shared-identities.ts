@@ -17,15 +17,13 @@ export interface Issued<Key extends LoginKey = LoginKey> {
 /** One certificate, while it is being made and while it is shared. */
 class Shared {
   readonly issued: Promise<Issued<FreshKey>>;
-  readonly #onDropped: () => void;
   #key: FreshKey | undefined;
   #shares = 0;
   #closed = false;
   timer: NodeJS.Timeout | undefined;
 
-  constructor(issued: Promise<Issued<FreshKey>>, onDropped: () => void) {
+  constructor(issued: Promise<Issued<FreshKey>>) {
     this.issued = issued;
-    this.#onDropped = onDropped;
   }
 
   share(key: FreshKey): LoginKey {
@@ -54,7 +52,6 @@ class Shared {
     if (!this.#closed || (this.#shares > 0 && this.#key?.alive === true)) return;
     this.#key?.drop();
     this.#key = undefined;
-    this.#onDropped();
   }
 }
 
@@ -93,13 +90,7 @@ class Share implements LoginKey {
 
 export class SharedIdentities {
   readonly #shared = new Map<string, Shared>();
-  readonly #onDropped: () => void;
   #closed = false;
-
-  /** `onDropped` is told after a key was dropped. */
-  constructor(onDropped: () => void) {
-    this.#onDropped = onDropped;
-  }
 
   /**
    * A share of what is kept under `name`, which `issue` makes where there is none; several that ask meanwhile wait for the same one.
@@ -112,7 +103,7 @@ export class SharedIdentities {
   }
 
   #issue(name: string, reuseMs: number, issue: () => Promise<Issued<FreshKey>>): Shared {
-    const shared = new Shared(issue(), this.#onDropped);
+    const shared = new Shared(issue());
     const forget = () => {
       if (this.#shared.get(name) === shared) this.#shared.delete(name);
     };

@@ -32,10 +32,19 @@ export interface Libc {
 let loaded: Libc | undefined;
 let failure: unknown;
 
+// require() and not import: the callers are synchronous, and the package must stay unloaded until one of them runs.
+function requireKoffi(): typeof import('koffi') {
+  return createRequire(import.meta.filename)('koffi');
+}
+
+/** The process's own symbols: the C library's, and what Node brings with it. Throws where koffi can't be loaded. */
+export function nativeLibrary(): ReturnType<typeof import('koffi')['load']> {
+  return requireKoffi().load(null);
+}
+
 function load(): Libc {
-  // require() and not import: the callers are synchronous, and the package must stay unloaded until one of them runs.
-  const koffi: typeof import('koffi') = createRequire(import.meta.filename)('koffi');
-  const library = koffi.load(null);
+  const koffi = requireKoffi();
+  const library = nativeLibrary();
   const getsockopt = library.func('int getsockopt(int, int, int, _Out_ void*, _Inout_ uint32_t*)');
   const poll = library.func('int poll(_Inout_ void*, ulong, int)');
   const flock = library.func('int flock(int, int)');

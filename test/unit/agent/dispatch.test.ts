@@ -2,7 +2,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { Dispatcher } from '../../../agent/dispatch.ts';
 import type { MintedIdentity } from '../../../agent/keystore/minted-identity.ts';
-import { createWiper } from '../../../agent/keystore/wipe.ts';
 import {
   encodeIdentities,
   encodeQueryAnswer,
@@ -29,13 +28,11 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 /** Two connections of one daemon before an agent that does as it is told. */
 async function daemon(behaviour: Behaviour) {
   const fake = await startFakeUpstream(behaviour);
-  const wiper = createWiper();
   const services = createServices({
     clock: systemClock,
     log: silent,
     upstreamPath: fake.socket,
     refusals: new Refusals(systemClock),
-    wiper,
     tell: 'none',
     login: undefined,
   });
@@ -43,7 +40,6 @@ async function daemon(behaviour: Behaviour) {
   const [one, other] = [connect(), connect()];
   opened.push(
     () => fake.stop(),
-    () => wiper.close(),
     () => one.close(),
     () => other.close(),
   );
