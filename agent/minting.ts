@@ -4,9 +4,10 @@
  * in flight ends with the parts that it began with.
  */
 import { join } from 'node:path';
-import type { Config } from '../src/config/config.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Config, OpenBaoConfig } from '../src/config/config.ts';
 import type { Status } from '../src/control/messages.ts';
-import { tokenCredential } from '../src/credentials/token.ts';
+import { type Access, accessKey, openAccess } from '../src/credentials/access.ts';
 import { KnownHostsStore } from '../src/destination/known-hosts-store.ts';
 import { ProvedNames } from '../src/destination/proved-names.ts';
 import { asWardenError } from '../src/errors.ts';
@@ -46,11 +47,24 @@ interface Standing extends MintingOptions {
   readonly taken: NodeJS.ProcessEnv;
 }
 
-/** What one configuration makes. Throws `config_invalid`. */
-function createParts(config: Config, standing: Standing) {
+/** What one configuration makes; the former one's access, and with it the token, stays where it would be the same. Throws `config_invalid`. */
+function createParts(
+  config: Config,
+  standing: Standing,
+  former?: { openbao: OpenBaoConfig; access: Access },
+) {
   const { clock, log, stateDir } = standing;
   const { openbao } = config;
-  const credential = tokenCredential(openbao.auth, standing.env, standing.taken);
+  const { env, taken } = standing;
+  const access =
+    former !== undefined && isDeepStrictEqual(accessKey(former.openbao), accessKey(openbao))
+      ? former.access
+      : openAccess(openbao, {
+          environment: { env, taken },
+          clock,
+          notice: ({ code, message, hint }) => log.warn({ code }, `${message} (${hint})`),
+        });
+  const { credential } = access;
   let skewMs: number | null = null;
   const onSkew = (ms: number) => {
     const wasFine = skewMs === null || Math.abs(skewMs) <= SKEW_ALLOWANCE_S * 1000;
@@ -64,7 +78,7 @@ function createParts(config: Config, standing: Standing) {
     stateDir,
     trail,
     queue,
-    credential,
+    access,
     onSkew,
   });
   const login: LoginDependencies = {
@@ -93,10 +107,10 @@ function createParts(config: Config, standing: Standing) {
     ssh_ca: [...issuance.pins.known()],
     paused: issuance.pause.reason()?.message ?? null,
     skew_ms: skewMs,
-    identity: issuance.identity() ?? null,
+    identity: credential.identity() ?? null,
   });
   const longestMintMs = WAIT_DEADLINE_MS + Math.max(0, ...config.lanes.map(({ deadlineMs }) => deadlineMs));
-  return { login, warm, status, close, longestMintMs };
+  return { openbao, access, login, warm, status, close, longestMintMs };
 }
 
 /** Makes what mints. Throws `config_permissions` (state_dir), `config_invalid`. */
@@ -149,7 +163,7 @@ export function createMinting(first: Config, options: MintingOptions) {
     /** From now on logins are by this configuration, but for its state_dir. Throws `config_invalid`, and then nothing has changed. */
     configure(next: Config) {
       const former = parts;
-      parts = createParts(next, standing);
+      parts = createParts(next, standing, former);
       former.login.shared.close();
       anchorCommand = next.audit.anchorCommand;
       retired.add(former);
@@ -157,6 +171,7 @@ export function createMinting(first: Config, options: MintingOptions) {
       setTimeout(() => {
         retired.delete(former);
         former.close();
+        if (![...retired, parts].some(({ access }) => access === former.access)) former.access.close();
       }, former.longestMintMs).unref();
     },
     async begin() {
@@ -171,7 +186,10 @@ export function createMinting(first: Config, options: MintingOptions) {
       await note({ event: 'agent.stop', message: whoWeAre });
       await checkpointer.close();
       await standing.trail.close();
-      for (const each of [...retired, parts]) each.close();
+      for (const each of [...retired, parts]) {
+        each.close();
+        each.access.close();
+      }
     },
   };
 }

@@ -57,6 +57,9 @@ export const ERROR_CODES = {
   sign_refused: EXIT.refused,
   // OpenBao
   no_token: EXIT.refused,
+  /** OpenBao does not know the token any more; where warden can log in by itself, the next request has another. */
+  token_expired: EXIT.refused,
+  login_refused: EXIT.refused,
   /** No connection: nothing was sent. */
   bao_unreachable: EXIT.unavailable,
   /** The connection broke after it was made: OpenBao may have done what it was asked. */

@@ -1,6 +1,6 @@
 /** A certificate for a file without a daemon: the same mint, and the trail's lock between all who write. */
 import { join } from 'node:path';
-import { tokenCredential } from '../credentials/token.ts';
+import { openAccess } from '../credentials/access.ts';
 import { mintForFile } from '../issuance/file-mint.ts';
 import type { FileCertificate, FileRequest } from '../issuance/file-request.ts';
 import { MintQueue } from '../issuance/mint-queue.ts';
@@ -18,13 +18,14 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
   const config = configOf(flags);
   const { stateDir, openbao } = config;
   ensurePrivateDirectory(stateDir);
+  const access = openAccess(openbao, { environment: { env: process.env, taken: {} } });
   const trail = new Trail(join(stateDir, 'audit'), { clock: systemClock });
   const parts = issuanceParts(openbao, {
     clock: systemClock,
     stateDir,
     trail,
     queue: new MintQueue(),
-    credential: tokenCredential(openbao.auth, process.env),
+    access,
     onSkew: () => undefined,
   });
   try {
@@ -35,5 +36,6 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
   } finally {
     await trail.close();
     parts.close();
+    access.close();
   }
 }

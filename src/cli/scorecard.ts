@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 import { listIssuances } from '../activity/issuances.ts';
 import { exitOf, renderChecks } from '../checks/check.ts';
 import { scorecard, UNUSED_DAYS } from '../checks/scorecard.ts';
-import { tokenCredential } from '../credentials/token.ts';
 import { ACTOR_TYPES } from '../inventory/actor.ts';
 import { certificatesOnFile } from '../issuance/on-file.ts';
 import { seeRoles } from '../openbao/roles-of.ts';
@@ -40,8 +39,7 @@ Example:
           const name = openbao.roleMap[type];
           return name === undefined ? [] : [{ type, name }];
         });
-        const credential = tokenCredential(openbao.auth, process.env);
-        const seen = await seeRoles(openbao, credential, new Set(named.map(({ name }) => name)));
+        const seen = await seeRoles(openbao, process.env, new Set(named.map(({ name }) => name)));
         const checks = scorecard({
           actors: [...actors.values()],
           onFile: certificatesOnFile(stateDir, now),

@@ -11,13 +11,17 @@ export interface TlsConfig {
   readonly skipVerify: boolean;
 }
 
-export interface AuthConfig {
+export interface TokenAuth {
   readonly method: 'token';
   /** Names of environment variables that may hold the token, in order. */
   readonly tokenEnv: readonly string[];
   /** Absolute path of the token file that is read when no variable holds one. */
   readonly tokenFile: string;
+  /** Absolute path of the program that is asked in the file's place. */
+  readonly tokenHelper?: string | undefined;
 }
+
+export type AuthConfig = TokenAuth;
 
 export interface OpenBaoConfig {
   /** Base URLs without a trailing slash, in the order to try. */

@@ -39,6 +39,7 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
     sources,
     yaml.openbao ?? yaml.vault ?? {},
     yaml.vault === undefined ? 'openbao' : 'vault',
+    input.uid,
   );
   const agent = resolveAgent(sources, yaml.agent ?? {}, input, paths, stateDir);
   throwProblems(sources.problems);

@@ -1,9 +1,10 @@
 /**
- * The `openbao:` block with the environment below it: addresses, the token's places (TLS: openbao-tls.ts). The names of the
+ * The `openbao:` block with the environment below it: addresses, mount, roles (TLS: openbao-tls.ts; the way to log in: auth-block.ts). The names of the
  * variables and the rule that an empty BAO_X hides VAULT_X are OpenBao's (api/client.go, ReadBaoVariable). Left out:
  * retries and timeouts (the lanes' deadlines count), proxies.
  */
-import type { AuthConfig, OpenBaoConfig } from './config.ts';
+import { resolveAuth } from './auth-block.ts';
+import type { OpenBaoConfig } from './config.ts';
 import { resolveTls } from './openbao-tls.ts';
 import { DEFAULTS, type OpenBaoYaml } from './schema.ts';
 import type { Sources } from './sources.ts';
@@ -14,6 +15,7 @@ export function resolveOpenBao(
   sources: Sources,
   yaml: OpenBaoYaml,
   block: 'openbao' | 'vault',
+  uid: number,
 ): OpenBaoConfig {
   return {
     addresses: addresses(sources, yaml, block),
@@ -30,7 +32,7 @@ export function resolveOpenBao(
       [],
     ),
     keyId: sources.first('openbao.key_id', [sources.inFile([block, 'key_id'], yaml.key_id)], DEFAULTS.key_id),
-    auth: auth(sources, yaml, block),
+    auth: resolveAuth(sources, yaml, block, uid),
   };
 }
 
@@ -96,26 +98,4 @@ function whatIsWrong(
 /** Whether a URL's host stays on this machine: 127.0.0.0/8, ::1, localhost. */
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-function auth(sources: Sources, yaml: OpenBaoYaml, block: string): AuthConfig {
-  const tokenEnv = sources.first<readonly string[]>(
-    'openbao.auth.token_env',
-    [
-      sources.inFile([block, 'auth', 'token_env'], list(yaml.auth?.token_env)),
-      sources.inFile([block, 'token_env'], list(yaml.token_env)),
-    ],
-    DEFAULTS.token_env,
-  );
-  const inFile = sources.inFile([block, 'auth', 'token_file'], yaml.auth?.token_file);
-  const tokenFile = sources.first(
-    'openbao.auth.token_file',
-    [inFile, sources.baoPath('TOKEN_PATH')],
-    DEFAULTS.token_file,
-  );
-  return { method: 'token', tokenEnv, tokenFile: sources.path(tokenFile) };
-}
-
-function list(value: string | undefined): readonly string[] | undefined {
-  return value === undefined ? undefined : [value];
 }

@@ -59,6 +59,11 @@ const auth = z.strictObject({
     'Read when no variable holds a token. BAO_TOKEN_PATH and VAULT_TOKEN_PATH fill it.',
     DEFAULTS.token_file,
   ),
+  token_helper: key(
+    words,
+    'A program that prints the token when it is run with `get`; asked in the file’s place.',
+    'what ~/.bao or ~/.vault says (BAO_CONFIG_PATH), unless token_file is given',
+  ),
 });
 
 const openbao = z.strictObject({

@@ -9,7 +9,7 @@ import { runtimePaths } from '../config/runtime-paths.ts';
 import { salvage } from '../config/salvage.ts';
 import { type ControlSockets, fetchRefusals, fetchStatus } from '../control/client.ts';
 import type { Refusal, Status } from '../control/messages.ts';
-import { tokenCredential } from '../credentials/token.ts';
+import { openAccess } from '../credentials/access.ts';
 import { agentSocket, expandTokens, SSH_AUTH_SOCK } from '../destination/identity-agent.ts';
 import { asWardenError, type WardenError } from '../errors.ts';
 import { account } from '../system/account.ts';
@@ -141,7 +141,8 @@ export async function gatherFacts(options: DoctorOptions): Promise<Facts> {
   const config = readConfig(input);
   const usable = 'openbao' in config ? config : undefined;
   // Before anything is started that would inherit it.
-  const credential = usable === undefined ? undefined : tokenCredential(usable.openbao.auth, env);
+  const access =
+    usable === undefined ? undefined : openAccess(usable.openbao, { environment: { env, taken: {} } });
   for (const name of ['BAO_TOKEN', 'VAULT_TOKEN']) delete env[name];
   const childEnv = safeEnvironment(env);
   const { homedir: home, username: localUser } = account();
@@ -161,9 +162,7 @@ export async function gatherFacts(options: DoctorOptions): Promise<Facts> {
   const chosen = chosenLanes(host);
   const lanes = usable?.lanes.filter(({ id }) => chosen.length === 0 || chosen.includes(id)) ?? [];
   const [openbao, listener, agent, upstream, refusals] = await Promise.all([
-    usable === undefined || credential === undefined
-      ? undefined
-      : caught(askOpenBao(usable, credential, lanes, now)),
+    usable === undefined || access === undefined ? undefined : caught(askOpenBao(usable, access, lanes, now)),
     running === undefined ? whoListens(socket) : undefined,
     askedAgent({ ...options, env: childEnv }, host, socket, running?.pid),
     upstreamPath === undefined ? undefined : probeAgent(upstreamPath, running?.pid),

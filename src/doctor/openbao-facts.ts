@@ -4,11 +4,12 @@
  */
 import type { Lane } from '../catalog/lane.ts';
 import type { Config } from '../config/config.ts';
-import type { Credential } from '../credentials/credential.ts';
-import { asWardenError, type WardenError } from '../errors.ts';
+import type { Access } from '../credentials/access.ts';
+import { asWardenError, WardenError } from '../errors.ts';
+import type { TokenInfo } from '../openbao/auth-engine.ts';
 import { caPins } from '../openbao/ca-pins.ts';
-import { createHttpClient } from '../openbao/http-client.ts';
-import { sshEngine, type TokenInfo } from '../openbao/ssh-engine.ts';
+import type { Authorization } from '../openbao/headers.ts';
+import { sshEngine } from '../openbao/ssh-engine.ts';
 import { createSurvey, type Health, type RoleFields, type Survey } from '../openbao/survey.ts';
 
 const DEADLINE_MS = 3_000;
@@ -54,27 +55,26 @@ function pinsOf({ openbao, stateDir }: Config): readonly string[] {
 
 async function roleFact(
   survey: Survey,
-  token: string,
+  authorization: Authorization,
   mount: string,
   name: string,
   lanes: readonly Lane[],
 ): Promise<RoleFact> {
   const [refusal, fields] = await Promise.all([
-    caught(survey.whyNotSigning(token, mount, name, DEADLINE_MS)),
-    caught(survey.role(token, mount, name, DEADLINE_MS)),
+    caught(survey.whyNotSigning(authorization, mount, name, DEADLINE_MS)),
+    caught(survey.role(authorization, mount, name, DEADLINE_MS)),
   ]);
   return { name, lanes, refusal, fields };
 }
 
-/** Asks; `lanes` are those whose roles matter. Throws `config_invalid` for unusable TLS files. */
+/** Asks, and closes the access; `lanes` are those whose roles matter. */
 export async function askOpenBao(
   config: Config,
-  credential: Credential,
+  { http, credential, engine: auth, close }: Access,
   lanes: readonly Lane[],
   now: () => number,
 ): Promise<OpenBaoFacts> {
-  const { addresses, tls, mount, namespace } = config.openbao;
-  const http = createHttpClient(addresses, tls);
+  const { mount, namespace } = config.openbao;
   try {
     const survey = createSurvey(http, namespace);
     const engine = sshEngine(http, mount, namespace);
@@ -86,17 +86,17 @@ export async function askOpenBao(
       return { ...none, caKeys: undefined, token: undefined, roles: [] };
     const [caKeys, secret] = await Promise.all([
       caught(engine.caPublicKeys(DEADLINE_MS)),
-      caught(credential.token()),
+      caught(credential.authorization(DEADLINE_MS)),
     ]);
-    if (typeof secret !== 'string') return { ...none, caKeys, token: secret, roles: [] };
+    if (secret instanceof WardenError) return { ...none, caKeys, token: secret, roles: [] };
     const names = [...new Set(lanes.map(({ role }) => role))].slice(0, MAX_ROLES);
     const ofRole = (name: string) => lanes.filter(({ role }) => role === name);
     const [token, ...roles] = await Promise.all([
-      caught(engine.lookupSelf(secret, DEADLINE_MS)),
+      caught(auth.lookupSelf(secret, DEADLINE_MS)),
       ...names.map((name) => roleFact(survey, secret, mount, name, ofRole(name))),
     ]);
     return { ...none, caKeys, token, roles };
   } finally {
-    http.close();
+    close();
   }
 }

@@ -77,7 +77,7 @@ function resolveBlock(
   const file = parseYaml(configFile, JSON.stringify({ openbao: given }));
   const { openbao = {} } = requireSchema(file, wardenSchema);
   const sources = new Sources(file, input.env, input.home);
-  const config = resolveOpenBao(sources, openbao, 'openbao');
+  const config = resolveOpenBao(sources, openbao, 'openbao', input.uid);
   throwProblems(sources.problems);
   const paths = TLS.flatMap(([key, variable]) => {
     const { value } = sources.baoPath(variable);

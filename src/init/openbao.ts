@@ -3,9 +3,9 @@
  * may be forbidden; then the answer is a note, and the person or the flags must know.
  */
 import type { OpenBaoConfig } from '../config/config.ts';
-import { tokenCredential } from '../credentials/token.ts';
+import { openAccess } from '../credentials/access.ts';
 import { asWardenError } from '../errors.ts';
-import { createHttpClient } from '../openbao/http-client.ts';
+import type { Authorization } from '../openbao/headers.ts';
 import { createSurvey, type RoleFields, type Survey } from '../openbao/survey.ts';
 
 const DEADLINE_MS = 3_000;
@@ -38,49 +38,53 @@ export async function lookAtOpenBao(
   proposed: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<OpenBaoView> {
-  const http = createHttpClient(openbao.addresses, openbao.tls);
-  const survey = createSurvey(http, openbao.namespace);
+  const access = openAccess(openbao, { environment: { env, taken: {} } });
+  const survey = createSurvey(access.http, openbao.namespace);
   const notes: string[] = [];
   const note = (what: string) => (thrown: unknown) => {
     const { message, hint } = asWardenError(thrown);
     notes.push(`${what}: ${message}${hint === '' ? '' : ` (${hint})`}`);
     return undefined;
   };
-  const token = await tokenCredential(openbao.auth, env).token().catch(note('OpenBao is not asked'));
-  if (token === undefined) {
+  const authorization = await access.credential
+    .authorization(DEADLINE_MS)
+    .catch(note('OpenBao is not asked'));
+  if (authorization === undefined) {
     return {
       seen: { mount: mount ?? openbao.mount, mounts: undefined, signable: undefined, notes },
       role: async () => undefined,
-      close: http.close,
+      close: access.close,
     };
   }
-  const seen = await ask(survey, token, mount ?? openbao.mount, mount === undefined, proposed, note);
+  const seen = await ask(survey, authorization, mount ?? openbao.mount, mount === undefined, proposed, note);
   return {
     seen: { ...seen, notes },
-    role: (name) => survey.role(token, seen.mount, name, DEADLINE_MS).catch(() => undefined),
-    close: http.close,
+    role: (name) => survey.role(authorization, seen.mount, name, DEADLINE_MS).catch(() => undefined),
+    close: access.close,
   };
 }
 
 async function ask(
   survey: Survey,
-  token: string,
+  authorization: Authorization,
   usual: string,
   free: boolean,
   proposed: readonly string[],
   note: (what: string) => (thrown: unknown) => undefined,
 ): Promise<Omit<Seen, 'notes'>> {
-  const mounts = await survey.sshMounts(token, DEADLINE_MS).catch(note("OpenBao's engines can't be listed"));
+  const mounts = await survey
+    .sshMounts(authorization, DEADLINE_MS)
+    .catch(note("OpenBao's engines can't be listed"));
   // Where the first question can't be answered for another reason than a policy, the others can't either.
   if (mounts === undefined) return { mount: usual, mounts, signable: undefined };
   const [only] = mounts;
   const mount = free && only !== undefined && mounts.length === 1 ? only : usual;
   const listed = await survey
-    .roles(token, mount, DEADLINE_MS)
+    .roles(authorization, mount, DEADLINE_MS)
     .catch(note(`the roles of ${mount} can't be listed`));
   const names = [...new Set([...(listed ?? []), ...proposed])];
   const allowed = await survey
-    .maySign(token, mount, names, DEADLINE_MS)
+    .maySign(authorization, mount, names, DEADLINE_MS)
     .catch(note('OpenBao does not say what the token may sign'));
   const exists = (role: string) => listed === undefined || listed.includes(role);
   return { mount, mounts, signable: allowed?.filter(exists) };

@@ -4,7 +4,7 @@
  * The agent brings the key; `warden sign` and `warden issue` bring theirs (file-mint.ts).
  */
 import type { Credential } from '../credentials/credential.ts';
-import { asWardenError, WardenError } from '../errors.ts';
+import { asWardenError, type ErrorCode, WardenError } from '../errors.ts';
 import type { Actor } from '../inventory/actor.ts';
 import type { CaPins } from '../openbao/ca-pins.ts';
 import type { Pause } from '../openbao/pause.ts';
@@ -28,8 +28,6 @@ export interface MintDependencies {
   readonly queue: MintQueue;
   readonly mount: string;
   readonly keyId: 'none' | 'actor';
-  /** Whose token it is, as OpenBao says; undefined until it was asked. */
-  readonly identity: () => string | undefined;
   /** Told of each difference between this clock and OpenBao's, in milliseconds (positive: OpenBao's is ahead). */
   readonly onSkew: (ms: number) => void;
 }
@@ -79,6 +77,9 @@ export interface Minted extends CheckedCertificate {
   readonly corr: string;
 }
 
+/** Failures after which one more issuance, with a record of its own, may succeed. */
+const WORTH_ANOTHER: ReadonlySet<ErrorCode> = new Set(['bao_disconnected', 'token_expired']);
+
 /** Seconds since the epoch as ISO 8601. */
 export function isoSeconds(seconds: bigint): string {
   return new Date(Number(seconds) * 1000).toISOString();
@@ -98,9 +99,10 @@ function certRecord(certificate: Certificate): NonNullable<RecordInput['cert']> 
   };
 }
 
-async function askOpenBao(d: MintDependencies, r: MintRequest, deadlineMs: number): Promise<SignAnswer> {
+async function askOpenBao(d: MintDependencies, r: MintRequest, left: () => number): Promise<SignAnswer> {
   const { actor, role, principals, ttlSeconds, extensions, criticalOptions } = r.ask;
-  return d.engine.sign(await d.credential.token(), {
+  const authorization = await d.credential.authorization(left());
+  const parameters = {
     role,
     publicKey: `${parsePublicKey(r.publicKey).type} ${r.publicKey.toString('base64')}`,
     principals,
@@ -108,7 +110,12 @@ async function askOpenBao(d: MintDependencies, r: MintRequest, deadlineMs: numbe
     extensions,
     criticalOptions,
     keyId: d.keyId === 'actor' ? actor.name : undefined,
-    deadlineMs,
+    deadlineMs: left(),
+  };
+  return d.engine.sign(authorization, parameters).catch(async (thrown: unknown) => {
+    const error = asWardenError(thrown);
+    if (error.code !== 'token_expired' && error.code !== 'bao_denied') throw error;
+    throw await d.credential.refused(authorization, `${d.mount}/sign/${role}`, error, left());
   });
 }
 
@@ -125,7 +132,7 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
     ...r.login,
     ...(r.unbound ? { unbound: true as const } : {}),
   };
-  const bao = { mount: d.mount, role: ask.role, identity: d.identity() };
+  const bao = { mount: d.mount, role: ask.role, identity: d.credential.identity() };
   await d.trail.append({
     ...common,
     phase: 'intent',
@@ -143,7 +150,7 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
         `the mint's ${ask.deadlineMs} ms are over before OpenBao was asked`,
         { hint: 'look at the disk under state_dir' },
       );
-    answer = await askOpenBao(d, r, left());
+    answer = await askOpenBao(d, r, left);
     if (answer.serverTime !== undefined) d.onSkew(answer.serverTime - d.clock.now());
     const asked: Asked = {
       publicKey: r.publicKey,
@@ -183,8 +190,8 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
 /**
  * Mints one certificate within the request's deadline, which begins when its turn has come. Throws WardenError: `mint_busy`, what
  * `check` throws, the trail's (nothing was asked, or nothing may be shown), OpenBao's, or that of the certificate that came back. A
- * connection that broke, such as a kept-alive one that the server closed at that moment, is worth one more issuance, with a record of
- * its own.
+ * connection that broke, such as a kept-alive one that the server closed at that moment, and a token that was over and of which the
+ * credential has another now, are worth one more issuance, with a record of its own.
  */
 export async function mint(d: MintDependencies, r: MintRequest): Promise<Minted> {
   d.pause.check();
@@ -199,7 +206,7 @@ async function mintInTime(d: MintDependencies, r: MintRequest): Promise<Minted> 
   const left = () => r.ask.deadlineMs - (performance.now() - started);
   try {
     return await mintOnce(d, r, left).catch((thrown: unknown) => {
-      if (asWardenError(thrown).code !== 'bao_disconnected') throw thrown;
+      if (!WORTH_ANOTHER.has(asWardenError(thrown).code)) throw thrown;
       return mintOnce(d, r, left);
     });
   } catch (thrown) {

@@ -91,6 +91,12 @@ export function mapField(fields: Fields, name: string): Record<string, string> |
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, String(entry)]));
 }
 
+/** A list of texts, which may come as one text with commas; empty where the request has none. */
+export function textsField(fields: Fields, name: string): readonly string[] {
+  const value = fields.get(name);
+  return Array.isArray(value) ? value.map(String) : commaList(textField(fields, name) ?? '');
+}
+
 /** Comma-separated text as a list: trimmed, without empty entries. */
 export function commaList(text: string): string[] {
   return text

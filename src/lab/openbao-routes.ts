@@ -7,10 +7,10 @@ import { type KeyObject, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../system/clock.ts';
 import { type CertificateFields, keyLine, writeCertificate } from './certificate-writer.ts';
-import { BaoFailure, type Fields } from './openbao-fields.ts';
+import { BaoFailure, type Fields, textsField } from './openbao-fields.ts';
 import { type Role, roleData, roleFromRequest } from './openbao-role.ts';
 import { certificateFor, unknownFields } from './openbao-sign.ts';
-import { type Capability, lookupData, renew, type TokenStore } from './openbao-tokens.ts';
+import { type Capability, capabilitiesData, lookupData, renew, type TokenStore } from './openbao-tokens.ts';
 
 const VERSION = '2.7.2';
 
@@ -191,6 +191,16 @@ export function answerTo(state: State, request: LabRequest, list: boolean): Answ
   }
   if (path === 'auth/token/renew-self' && capability === 'update') {
     return success({ auth: renew(token, fields, state.clock.now()) });
+  }
+  if (path === 'auth/token/revoke-self' && capability === 'update') {
+    state.tokens.revoke(token.id);
+    return { status: 204 };
+  }
+  if (path === 'sys/capabilities-self' && capability === 'update') {
+    const data = capabilitiesData(token, textsField(fields, 'paths'));
+    const { json } = success({ data });
+    // As OpenBao does for its oldest clients: once in `data`, and once beside it.
+    return { status: 200, json: { ...data, ...(typeof json === 'object' ? json : {}) } };
   }
   if (path.startsWith(`${state.mount}/`)) {
     return mountAnswer(state, path.slice(state.mount.length + 1), capability, fields, token.displayName);

@@ -1,6 +1,6 @@
 /**
  * The lab's tokens: a root token, and tokens that may use one role (OpenBao's API documentation, "Token auth method": lookup-self,
- * renew-self). Left out: creating tokens over HTTP, policies as documents, leases, batch tokens, entities.
+ * renew-self, revoke-self). Left out: creating tokens over HTTP, policies as documents, leases, batch tokens, entities.
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../system/clock.ts';
@@ -68,6 +68,8 @@ export function tokenStore(mount: string, clock: Clock): TokenStore {
         [`${mount}/roles/${role}`, ['read']],
         ['auth/token/lookup-self', ['read']],
         ['auth/token/renew-self', ['update']],
+        ['auth/token/revoke-self', ['update']],
+        ['sys/capabilities-self', ['update']],
       ]);
       return add(`token-${displayName}`, ['default', role], grants, ttlSeconds);
     },
@@ -81,6 +83,16 @@ export function tokenStore(mount: string, clock: Clock): TokenStore {
     revoke(id) {
       tokens.delete(id);
     },
+  };
+}
+
+/** `data` of `sys/capabilities-self`: by path, and of a single one by itself. */
+export function capabilitiesData(token: LabToken, paths: readonly string[]): Record<string, unknown> {
+  const of = (path: string) => (token.grants === undefined ? ['root'] : (token.grants.get(path) ?? ['deny']));
+  const [only] = paths;
+  return {
+    ...Object.fromEntries(paths.map((path) => [path, of(path)])),
+    ...(paths.length === 1 && only !== undefined ? { capabilities: of(only) } : {}),
   };
 }
 

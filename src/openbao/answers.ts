@@ -15,8 +15,18 @@ const MAX_REASON = 2_000;
 /** What OpenBao says, on one line and without the frame that its router puts around it (go-multierror: "1 error occurred:\n\t* …"). */
 function reasonOf(errors: readonly string[]): string {
   const reasons = errors.join('; ').slice(0, MAX_REASON);
-  const text = reasons.replace(/\d+ errors? occurred:\s*\* /g, '');
+  const text = reasons.replace(/\d{1,4} errors? occurred:\s*\* /g, '');
   return sanitizeLine(text.replace(/\s+/g, ' ').trim()) || 'no reason given';
+}
+
+/**
+ * Whether a 403 is about the token itself: unknown, expired, revoked or used up. OpenBao then answers before its router, without the
+ * router's frame, or says `invalid token`; a policy's refusal is framed [tried on 2.7.2]. Vault names the invalid token as well.
+ */
+export function isDeadToken(response: BaoResponse): boolean {
+  const parsed = errorBody.safeParse(parseJson(response));
+  const errors = parsed.success ? parsed.data.errors : [];
+  return errors.some((text) => text.trim() === 'permission denied' || /invalid token|bad token/i.test(text));
 }
 
 /** The JSON of an answer, or `bao_bad_answer`. */
@@ -75,6 +85,23 @@ function badRequest(reason: string): { field: string; hint: string } {
     : { field: found[1], hint: found[2] };
 }
 
+/** Why a login was refused (`auth/approle/login`). OpenBao says 403 without a reason where nothing is mounted. */
+export function loginRefused(response: BaoResponse, what: string): WardenError {
+  const parsed = errorBody.safeParse(parseJson(response));
+  const reason = reasonOf(parsed.success ? parsed.data.errors : []);
+  return new WardenError('login_refused', `OpenBao refuses the login at ${what}: ${reason}`, {
+    hint:
+      response.status === 403
+        ? 'is that method mounted there? Compare openbao.auth.mount and openbao.namespace with: bao auth list'
+        : 'compare openbao.auth with what its operator has set up',
+  });
+}
+
+/** What a policy needs for a call with POST. */
+export function policyHint(path: string): string {
+  return `have a policy of its token grant it: path "${path}" { capabilities = ["update"] }`;
+}
+
 /** The error behind an answer that is no success. `what` names the call: `ssh/sign/dev`. */
 export function errorOf(response: BaoResponse, what: string): WardenError {
   const parsed = errorBody.safeParse(parseJson(response));
@@ -89,10 +116,9 @@ export function errorOf(response: BaoResponse, what: string): WardenError {
       return refuses(field, hint);
     }
     case 403:
-      return make(
-        'bao_denied',
-        `the token has expired (bao login) or its policy lacks capabilities ["update"] on ${what}`,
-      );
+      return isDeadToken(response)
+        ? make('token_expired', 'log in again: the token has expired, was revoked or is used up')
+        : make('bao_denied', policyHint(what));
     case 404:
       return /namespace/i.test(reason)
         ? refuses('namespace', 'correct openbao.namespace')

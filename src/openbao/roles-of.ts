@@ -1,9 +1,7 @@
 /** The roles that `openbao.role_map` and lanes name, as the token may see them. */
 import type { OpenBaoConfig } from '../config/config.ts';
-import type { Credential } from '../credentials/credential.ts';
+import { openAccess } from '../credentials/access.ts';
 import { asWardenError } from '../errors.ts';
-import { createHttpClient } from './http-client.ts';
-import { sshEngine } from './ssh-engine.ts';
 import { createSurvey, type RoleFields } from './survey.ts';
 
 const DEADLINE_MS = 3_000;
@@ -15,22 +13,21 @@ export interface SeenRoles {
   readonly tokenTtlSeconds: number | undefined;
 }
 
-/** Reads each of `names`; never throws. */
+/** Reads each of `names` with the credential that is found in `env` or beside it; never throws but `config_invalid`. */
 export async function seeRoles(
   openbao: OpenBaoConfig,
-  credential: Credential,
+  env: NodeJS.ProcessEnv,
   names: ReadonlySet<string>,
 ): Promise<SeenRoles> {
-  const http = createHttpClient(openbao.addresses, openbao.tls);
-  const survey = createSurvey(http, openbao.namespace);
+  const access = openAccess(openbao, { environment: { env, taken: {} } });
+  const survey = createSurvey(access.http, openbao.namespace);
   const roles = new Map<string, RoleFields | string>();
   try {
-    const token = await credential.token();
-    const engine = sshEngine(http, openbao.mount, openbao.namespace);
-    const info = await engine.lookupSelf(token, DEADLINE_MS).catch(() => undefined);
+    const authorization = await access.credential.authorization(DEADLINE_MS);
+    const info = await access.engine.lookupSelf(authorization, DEADLINE_MS).catch(() => undefined);
     for (const name of names) {
       const role = await survey
-        .role(token, openbao.mount, name, DEADLINE_MS)
+        .role(authorization, openbao.mount, name, DEADLINE_MS)
         .catch((thrown: unknown) => asWardenError(thrown).message);
       roles.set(name, role ?? 'there is no such role');
     }
@@ -39,6 +36,6 @@ export async function seeRoles(
     const { message } = asWardenError(thrown);
     return { roles: new Map([...names].map((name) => [name, message])), tokenTtlSeconds: undefined };
   } finally {
-    http.close();
+    access.close();
   }
 }

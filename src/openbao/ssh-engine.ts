@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { WardenError } from '../errors.ts';
 import { errorOf, parseJson } from './answers.ts';
+import { type Authorization, baseHeaders, encodePath } from './headers.ts';
 import type { BaoResponse, HttpClient } from './http-client.ts';
 
 export interface SignParameters {
@@ -29,23 +30,9 @@ export interface SignAnswer {
   readonly serverTime: number | undefined;
 }
 
-export interface TokenInfo {
-  readonly displayName: string;
-  readonly entityId: string;
-  /** Seconds left; 0 is forever. */
-  readonly ttlSeconds: number;
-}
-
 const signBody = z.object({
   request_id: z.string().max(128).default(''),
   data: z.object({ signed_key: z.string().max(64 * 1024) }),
-});
-const lookupBody = z.object({
-  data: z.object({
-    display_name: z.string().default(''),
-    entity_id: z.string().default(''),
-    ttl: z.number().default(0),
-  }),
 });
 
 /** Statuses of sys/health that mean "this node answers for a cluster that works": active, standby, and Vault's two kinds of replica. */
@@ -53,25 +40,11 @@ const HEALTHY = new Set([200, 429, 472, 473]);
 
 export interface SshEngine {
   /** Asks for a certificate. Throws what `errorOf` and the HTTP client throw. */
-  sign(token: string, parameters: SignParameters): Promise<SignAnswer>;
+  sign(authorization: Authorization, parameters: SignParameters): Promise<SignAnswer>;
   /** The CA's public key lines; needs no token. */
   caPublicKeys(deadlineMs: number): Promise<readonly string[]>;
   /** Whether a node answers and can serve. Never throws. */
   healthy(deadlineMs: number): Promise<boolean>;
-  lookupSelf(token: string, deadlineMs: number): Promise<TokenInfo>;
-}
-
-/** A mount or role as it stands in a path. */
-export function encodePath(mount: string): string {
-  return mount.split('/').map(encodeURIComponent).join('/');
-}
-
-/** Headers of every request that concerns `namespace`. */
-export function baseHeaders(namespace: string | undefined): Record<string, string> {
-  return {
-    'x-vault-request': 'true',
-    ...(namespace === undefined || namespace === '' ? {} : { 'x-vault-namespace': namespace }),
-  };
 }
 
 /** Milliseconds since the epoch by the answer's `Date` header, where it has one. */
@@ -83,10 +56,9 @@ export function serverTimeOf(response: BaoResponse): number | undefined {
 /** The engine mounted at `mount`, in `namespace` where one is given. */
 export function sshEngine(http: HttpClient, mount: string, namespace: string | undefined): SshEngine {
   const base = baseHeaders(namespace);
-  const withToken = (token: string) => ({ ...base, 'x-vault-token': token });
 
   return {
-    async sign(token, p) {
+    async sign(authorization, p) {
       const path = `${encodePath(mount)}/sign/${encodeURIComponent(p.role)}`;
       const body = {
         public_key: p.publicKey,
@@ -103,7 +75,7 @@ export function sshEngine(http: HttpClient, mount: string, namespace: string | u
       const response = await http.request({
         method: 'POST',
         path,
-        headers: withToken(token),
+        headers: { ...base, ...authorization },
         body: JSON.stringify(body),
         deadlineMs: p.deadlineMs,
       });
@@ -139,21 +111,6 @@ export function sshEngine(http: HttpClient, mount: string, namespace: string | u
       } catch {
         return false;
       }
-    },
-    async lookupSelf(token, deadlineMs) {
-      const path = 'auth/token/lookup-self';
-      const response = await http.request({ method: 'GET', path, headers: withToken(token), deadlineMs });
-      if (response.status !== 200) throw errorOf(response, path);
-      const parsed = lookupBody.safeParse(parseJson(response));
-      if (!parsed.success)
-        throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} is not a token's description`, {
-          cause: parsed.error,
-        });
-      return {
-        displayName: parsed.data.data.display_name,
-        entityId: parsed.data.data.entity_id,
-        ttlSeconds: parsed.data.data.ttl,
-      };
     },
   };
 }

@@ -6,8 +6,9 @@
 import * as z from 'zod';
 import { WardenError } from '../errors.ts';
 import { errorOf, parseJson } from './answers.ts';
+import { type Authorization, baseHeaders, encodePath } from './headers.ts';
 import type { BaoResponse, HttpClient } from './http-client.ts';
-import { baseHeaders, encodePath, serverTimeOf } from './ssh-engine.ts';
+import { serverTimeOf } from './ssh-engine.ts';
 
 /** A role as far as warden cares. */
 export interface RoleFields {
@@ -35,13 +36,18 @@ export interface Health {
 /** Every call throws what the HTTP client and `errorOf` throw: `bao_denied` where the token may not look. */
 export interface Survey {
   /** The paths, without closing slash, of the SSH engines that the token may see. */
-  sshMounts(token: string, deadlineMs: number): Promise<readonly string[]>;
-  roles(token: string, mount: string, deadlineMs: number): Promise<readonly string[]>;
+  sshMounts(authorization: Authorization, deadlineMs: number): Promise<readonly string[]>;
+  roles(authorization: Authorization, mount: string, deadlineMs: number): Promise<readonly string[]>;
   /** Undefined: there is none of this name. */
-  role(token: string, mount: string, name: string, deadlineMs: number): Promise<RoleFields | undefined>;
+  role(
+    authorization: Authorization,
+    mount: string,
+    name: string,
+    deadlineMs: number,
+  ): Promise<RoleFields | undefined>;
   /** Those of `roles` that the token's policies let it sign with; whether they are there is another question. */
   maySign(
-    token: string,
+    authorization: Authorization,
     mount: string,
     roles: readonly string[],
     deadlineMs: number,
@@ -51,7 +57,7 @@ export interface Survey {
    * none. Undefined: it can. Else why not.
    */
   whyNotSigning(
-    token: string,
+    authorization: Authorization,
     mount: string,
     role: string,
     deadlineMs: number,
@@ -101,32 +107,32 @@ function parsed<T>(response: BaoResponse, path: string, schema: z.ZodType<T>): T
 
 /** The survey of one server, in `namespace` where one is given. */
 export function createSurvey(http: HttpClient, namespace: string | undefined): Survey {
-  const headers = (token: string) => ({ ...baseHeaders(namespace), 'x-vault-token': token });
-  const get = (token: string, path: string, deadlineMs: number) =>
-    http.request({ method: 'GET', path, headers: headers(token), deadlineMs });
+  const base = baseHeaders(namespace);
+  const get = (authorization: Authorization, path: string, deadlineMs: number) =>
+    http.request({ method: 'GET', path, headers: { ...base, ...authorization }, deadlineMs });
 
   return {
-    async sshMounts(token, deadlineMs) {
+    async sshMounts(authorization, deadlineMs) {
       // The first shows each token what it may use; where a policy forbids it, an administrator's token may have the second.
       const paths = ['sys/internal/ui/mounts', 'sys/mounts'] as const;
-      let response = await get(token, paths[0], deadlineMs);
-      if (response.status === 403) response = await get(token, paths[1], deadlineMs);
+      let response = await get(authorization, paths[0], deadlineMs);
+      if (response.status === 403) response = await get(authorization, paths[1], deadlineMs);
       if (response.status !== 200) throw errorOf(response, paths[0]);
       return Object.entries(parsed(response, paths[0], mountsBody).data)
         .filter(([, { type }]) => type === 'ssh')
         .map(([path]) => path.replace(/\/$/, ''));
     },
-    async roles(token, mount, deadlineMs) {
+    async roles(authorization, mount, deadlineMs) {
       const path = `${encodePath(mount)}/roles`;
-      const response = await get(token, `${path}?list=true`, deadlineMs);
+      const response = await get(authorization, `${path}?list=true`, deadlineMs);
       // OpenBao says 404 for an empty list, and for a path that is not mounted.
       if (response.status === 404) return [];
       if (response.status !== 200) throw errorOf(response, path);
       return parsed(response, path, listBody).data.keys;
     },
-    async role(token, mount, role, deadlineMs) {
+    async role(authorization, mount, role, deadlineMs) {
       const path = `${encodePath(mount)}/roles/${encodePath(role)}`;
-      const response = await get(token, path, deadlineMs);
+      const response = await get(authorization, path, deadlineMs);
       if (response.status === 404) return undefined;
       if (response.status !== 200) throw errorOf(response, path);
       const { data } = parsed(response, path, roleBody);
@@ -139,13 +145,13 @@ export function createSurvey(http: HttpClient, namespace: string | undefined): S
         maxTtlSeconds: data.max_ttl,
       };
     },
-    async maySign(token, mount, roles, deadlineMs) {
+    async maySign(authorization, mount, roles, deadlineMs) {
       const path = 'sys/capabilities-self';
       const signPath = (role: string) => `${mount}/sign/${role}`;
       const response = await http.request({
         method: 'POST',
         path,
-        headers: headers(token),
+        headers: { ...base, ...authorization },
         body: JSON.stringify({ paths: roles.map(signPath) }),
         deadlineMs,
       });
@@ -155,13 +161,13 @@ export function createSurvey(http: HttpClient, namespace: string | undefined): S
         data[signPath(role)]?.some((capability) => capability === 'update' || capability === 'root'),
       );
     },
-    async whyNotSigning(token, mount, role, deadlineMs) {
+    async whyNotSigning(authorization, mount, role, deadlineMs) {
       const path = `${encodePath(mount)}/sign/${encodePath(role)}`;
       const body = JSON.stringify({ public_key: 'ssh-ed25519 AAAA', cert_type: 'user' });
       const response = await http.request({
         method: 'POST',
         path,
-        headers: headers(token),
+        headers: { ...base, ...authorization },
         body,
         deadlineMs,
       });

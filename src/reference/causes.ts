@@ -109,6 +109,14 @@ export const CAUSES: Readonly<Record<ErrorCode, Explained>> = {
     cause: 'Another process is changing the inventory.',
     cure: 'Try again; `fuser -v` on the directory in the message finds who holds it.',
   },
+  token_expired: {
+    cause: 'OpenBao does not know the token any more: it has expired, was revoked, or has no uses left.',
+    cure: '`bao login` again; the agent takes the new token from where it found the old one.',
+  },
+  login_refused: {
+    cause: 'OpenBao did not accept the login that is to bring a token.',
+    cure: 'The message has OpenBao’s reason; `warden doctor` shows which way to log in is configured.',
+  },
   mint_busy: {
     cause: 'More logins wait for OpenBao than there is room or time for.',
     cure: 'Try again; fewer at once (ansible’s `forks`), or `reuse` in the lane.',

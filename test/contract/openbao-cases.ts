@@ -369,6 +369,23 @@ export const OTHER_CASES: readonly Case[] = [
     errors: ['"ttl" value must be less than "max_ttl" when both are specified'],
   },
   { name: 'lookup-self', method: 'GET', path: 'auth/token/lookup-self', token: 'jit', status: 200 },
+  {
+    name: 'capabilities-self',
+    method: 'POST',
+    path: 'sys/capabilities-self',
+    body: { paths: ['ssh/sign/warden-jit'] },
+    token: 'jit',
+    status: 200,
+  },
+  {
+    name: 'capabilities-self, bad token',
+    method: 'POST',
+    path: 'sys/capabilities-self',
+    body: { paths: ['ssh/sign/warden-jit'] },
+    token: 'bad',
+    status: 403,
+    errors: ['permission denied'],
+  },
   { name: 'lookup-self of root', method: 'GET', path: 'auth/token/lookup-self', status: 200 },
   {
     name: 'lookup-self, bad token',

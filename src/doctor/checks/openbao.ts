@@ -146,7 +146,7 @@ function badToken(error: WardenError, from: string, agents: string): Finding {
       },
     );
   }
-  if (error.code !== 'bao_denied')
+  if (error.code !== 'token_expired' && error.code !== 'bao_denied')
     return finding('problem', 'bao.no_token', error.message, { from, todo: error.hint });
   return finding('problem', 'bao.token_expired', 'the token has expired or was revoked', {
     from,

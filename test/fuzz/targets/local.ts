@@ -1,7 +1,7 @@
 /** Targets: what lies on this machine: lines of the trail, the control socket's answers, a token, and text on its way to a terminal. */
 import { validateHeaderValue } from 'node:http';
 import { reloadSchema, statusSchema, stopSchema, whySchema } from '../../../src/control/messages.ts';
-import { tokenCredential } from '../../../src/credentials/token.ts';
+import { tokenMethod } from '../../../src/credentials/token.ts';
 import { sanitizeLine } from '../../../src/system/sanitize.ts';
 import {
   codeOf,
@@ -139,7 +139,8 @@ export const token: Target = {
   words: ['s.', 'hvs.', '\n', '\r\n', ' ', '\0', '\x7f', '\xe9', '\ufeff'],
   async run(input) {
     const auth = { method: 'token', tokenEnv: ['T'], tokenFile: '/nonexistent/token' } as const;
-    const value = await tokenCredential(auth, { T: input.toString('utf8') }).token();
+    const env = { T: input.toString('utf8') };
+    const { token: value } = await tokenMethod(auth, { env, taken: {} }).logIn(1_000);
     validateHeaderValue('x-vault-token', value);
     must(/^[!-~]+$/.test(value) && input.toString('utf8').includes(value), 'a token is a word of the text');
     return 'token';

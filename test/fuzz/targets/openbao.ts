@@ -3,6 +3,7 @@
 import { WardenError } from '../../../src/errors.ts';
 import { type Asked, checkCertificate } from '../../../src/issuance/check.ts';
 import { errorOf, parseJson } from '../../../src/openbao/answers.ts';
+import { authEngine, wantsMfa } from '../../../src/openbao/auth-engine.ts';
 import { AnswerReader, type HttpAnswer, NotHttp, TooLarge } from '../../../src/openbao/http-answer.ts';
 import type { BaoResponse, HttpClient } from '../../../src/openbao/http-client.ts';
 import { sshEngine } from '../../../src/openbao/ssh-engine.ts';
@@ -108,6 +109,10 @@ export const openbaoAnswer: Target = {
     'extensions x are not allowed',
     '"data":{',
     '"signed_key":"',
+    '"auth":{"client_token":"',
+    '"mfa_requirement":{"mfa_request_id":"',
+    '"capabilities":["',
+
     '"request_id":',
     '\\u001b[31m',
     '\\u2028',
@@ -121,20 +126,29 @@ export const openbaoAnswer: Target = {
     const response = responseOf(input);
     const http: HttpClient = { request: () => Promise.resolve(response), close: () => undefined };
     const engine = sshEngine(http, 'ssh', undefined);
+    const auth = authEngine(http, undefined);
     const ways = await Promise.all([
       way(() => Promise.reject(errorOf(response, 'ssh/sign/dev'))),
       way(() => Promise.resolve(typeof parseJson(response))),
       way(async () => {
-        const answer = await engine.sign('token', PARAMETERS);
+        const answer = await engine.sign({}, PARAMETERS);
         must(answer.signedKey.length <= 64 * 1024 && answer.requestId.length <= 128, 'an answer is bounded');
         must(answer.serverTime === undefined || Number.isInteger(answer.serverTime), 'a time is a number');
         return `signed, time ${answer.serverTime !== undefined}`;
       }),
       way(async () => {
-        const { ttlSeconds } = await engine.lookupSelf('token', 1000);
+        const { ttlSeconds } = await auth.lookupSelf({}, 1000);
         must(Number.isFinite(ttlSeconds), 'a time to live is a number');
         return 'token';
       }),
+      way(async () => {
+        const answer = await auth.login('approle/login', {}, 1000);
+        if (wantsMfa(answer)) return 'second factor';
+        must(/^[!-~]+$/.test(answer.token), 'a token can stand in a header');
+        must(answer.ttlSeconds >= 0 && answer.uses >= 0, 'a token has a time to live');
+        return 'login';
+      }),
+      way(async () => String(typeof (await auth.capabilities({}, 'ssh/sign/dev', 1000)))),
       way(async () => ((await engine.caPublicKeys(1000)).length > 0 ? 'lines' : 'no line')),
     ]);
     return ways.join(' | ');

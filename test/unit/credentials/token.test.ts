@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { tokenCredential } from '../../../src/credentials/token.ts';
+import type { TokenAuth } from '../../../src/config/config.ts';
+import { tokenMethod } from '../../../src/credentials/token.ts';
 import { type TempDirectory, tempDirectory } from '../../support/temp.ts';
 
 function directory(): TempDirectory {
@@ -10,8 +11,16 @@ function directory(): TempDirectory {
   return made;
 }
 
-function credential(env: NodeJS.ProcessEnv, tokenFile = '/nonexistent/token') {
-  return tokenCredential({ method: 'token', tokenEnv: ['A_TOKEN', 'B_TOKEN'], tokenFile }, env);
+const AUTH = { method: 'token', tokenFile: '/nonexistent/token' } as const;
+
+/** The method, with its token alone. */
+function method(auth: TokenAuth, env: NodeJS.ProcessEnv, taken: NodeJS.ProcessEnv = {}) {
+  const made = tokenMethod(auth, { env, taken });
+  return { ...made, token: async () => (await made.logIn(2_000)).token };
+}
+
+function credential(env: NodeJS.ProcessEnv, tokenFile = '/nonexistent/token', tokenHelper?: string) {
+  return method({ ...AUTH, tokenEnv: ['A_TOKEN', 'B_TOKEN'], tokenFile, tokenHelper }, env);
 }
 
 describe('the environment', () => {
@@ -34,14 +43,13 @@ describe('the environment', () => {
   });
 
   test('that was taken is there for the next credential, whose configuration may name it', async () => {
-    const auth = { method: 'token', tokenFile: '/nonexistent/token' } as const;
     const [env, taken] = [{ A_TOKEN: 's.a', B_TOKEN: 's.b' }, {}];
-    await tokenCredential({ ...auth, tokenEnv: ['A_TOKEN'] }, env, taken).token();
+    await method({ ...AUTH, tokenEnv: ['A_TOKEN'] }, env, taken).token();
     expect(env).toEqual({ B_TOKEN: 's.b' });
-    const next = tokenCredential({ ...auth, tokenEnv: ['A_TOKEN', 'B_TOKEN'] }, env, taken);
+    const next = method({ ...AUTH, tokenEnv: ['A_TOKEN', 'B_TOKEN'] }, env, taken);
     expect(await next.token()).toBe('s.a');
     expect(env).toEqual({});
-    expect(await tokenCredential({ ...auth, tokenEnv: ['B_TOKEN'] }, env, taken).token()).toBe('s.b');
+    expect(await method({ ...AUTH, tokenEnv: ['B_TOKEN'] }, env, taken).token()).toBe('s.b');
   });
 
   test('wins over the file', async () => {
@@ -51,7 +59,20 @@ describe('the environment', () => {
 });
 
 describe('the token file', () => {
-  test('is looked at anew at each use', async () => {
+  test('is noticed when it is another, or gone', async () => {
+    const dir = directory();
+    const found = credential({}, dir.write('token', 's.one'));
+    await found.token();
+    expect(await found.changed()).toBe(false);
+    dir.write('token', 's.two');
+    expect(await found.changed()).toBe(true);
+    await found.token();
+    expect(await found.changed()).toBe(false);
+    rmSync(dir.join('token'));
+    expect(await found.changed()).toBe(true);
+  });
+
+  test('is read anew at each login', async () => {
     const dir = directory();
     const found = credential({}, dir.write('token', 's.one\n'));
     expect(found.describe()).toBe(`file ${dir.join('token')}`);
@@ -115,5 +136,40 @@ test('a variable with a token that no header carries is named', async () => {
   await expect(credential({ A_TOKEN: 's.a\r\nX: 1' }).token()).rejects.toMatchObject({
     code: 'no_token',
     message: 'A_TOKEN holds no usable OpenBao token',
+  });
+});
+
+describe('the token helper', () => {
+  const helper = (dir: TempDirectory, script: string) => dir.write('helper', `#!/bin/sh\n${script}\n`, 0o700);
+
+  test('is run with `get`, without the secrets of the environment, in the file’s place', async () => {
+    const dir = directory();
+    const program = helper(dir, `env > ${dir.join('env')}; echo "$1" > ${dir.join('args')}; echo s.helper`);
+    const env = { A_TOKEN: '', B_SECRET: 'hunter2', HOME: dir.path, PATH: process.env['PATH'] };
+    const found = credential(env, dir.write('token', 's.file'), program);
+    expect(await found.token()).toBe('s.helper');
+    expect(found.describe()).toBe(`token helper ${program}`);
+    expect(readFileSync(dir.join('args'), 'utf8')).toBe('get\n');
+    const seen = readFileSync(dir.join('env'), 'utf8');
+    expect(seen).toContain(`HOME=${dir.path}`);
+    expect(seen).not.toContain('hunter2');
+  });
+
+  test.each([
+    ['prints nothing', 'true', 'has none'],
+    ['fails', 'echo s.secret; echo locked >&2; exit 3', 'failed: exit 3: locked'],
+    ['never ends', 'exec sleep 30', 'failed: no answer in time'],
+    ['prints two words', 'echo s.one s.two', 'holds no usable OpenBao token'],
+  ])('that %s is named, and what it printed is not', async (_name, script, why) => {
+    const program = helper(directory(), script);
+    const failure = await tokenMethod(
+      { ...AUTH, tokenEnv: ['A'], tokenHelper: program },
+      { env: {}, taken: {} },
+    )
+      .logIn(500)
+      .catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({ code: 'no_token', message: expect.stringContaining(why) });
+    expect(String(failure)).not.toContain('s.secret');
+    expect(String(failure)).toContain(program);
   });
 });

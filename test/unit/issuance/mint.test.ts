@@ -66,22 +66,29 @@ const dependencies: MintDependencies = {
     },
   },
   engine: {
-    async sign(token, { keyId }) {
+    async sign(authorization, { keyId }) {
       step('sign');
-      expect([token, keyId]).toEqual(['t', undefined]);
+      expect([authorization, keyId]).toEqual([{ 'x-vault-token': 't' }, undefined]);
       return { signedKey: certificate(), requestId: 'r-1', address: 'http://bao', serverTime: 1_000_500 };
     },
     caPublicKeys: () => Promise.reject(new Error('not asked')),
     healthy: () => Promise.reject(new Error('not asked')),
-    lookupSelf: () => Promise.reject(new Error('not asked')),
   },
   credential: {
     method: 'token',
     describe: () => '',
-    async token() {
+    async authorization() {
       step('token');
-      return 't';
+      return { 'x-vault-token': 't' };
     },
+    async refused(_used, _path, cause) {
+      return cause;
+    },
+    login: () => Promise.reject(new Error('not asked')),
+    logout: () => Promise.reject(new Error('not asked')),
+    warm: () => Promise.reject(new Error('not asked')),
+    identity: () => 'token (entity e)',
+    close: () => undefined,
   },
   pins: {
     async expected() {
@@ -99,7 +106,6 @@ const dependencies: MintDependencies = {
   queue: new MintQueue(),
   mount: 'ssh',
   keyId: 'none',
-  identity: () => 'token (entity e)',
   onSkew: (ms) => void skews.push(ms),
 };
 
@@ -193,6 +199,24 @@ describe('a mint', () => {
     failures = { sign: ['bao_disconnected', 'bao_disconnected'] };
     await expect(run()).rejects.toMatchObject({ code: 'bao_disconnected' });
     expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE, 'failed bao_disconnected']);
+  });
+
+  test('whose token was over is repeated once where there is another, as an issuance of its own', async () => {
+    const credential: MintDependencies['credential'] = {
+      ...dependencies.credential,
+      async refused(used, path, cause) {
+        expect([used, path, cause.code]).toEqual([{ 'x-vault-token': 't' }, 'ssh/sign/dev', 'bao_denied']);
+        return new WardenError('token_expired', 'sign failed');
+      },
+    };
+    failures = { sign: ['bao_denied'] };
+    const { corr } = await run({ credential });
+    expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE]);
+    expect(records.map(({ corr: each }) => each === corr)).toEqual([false, false, true, true]);
+    steps = [];
+    failures = { sign: ['bao_denied', 'bao_denied'] };
+    await expect(run({ credential })).rejects.toMatchObject({ code: 'token_expired' });
+    expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE, 'failed token_expired']);
   });
 
   test('whose certificate is refused keeps the request id, by which OpenBao’s audit log is found', async () => {

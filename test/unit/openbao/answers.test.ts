@@ -43,7 +43,14 @@ describe('a 400', () => {
 
 describe('other statuses', () => {
   test.each([
-    [403, 'permission denied', 'bao_denied', '["update"] on ssh/sign/dev'],
+    [403, 'permission denied', 'token_expired', 'log in again'],
+    [
+      403,
+      '2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n',
+      'token_expired',
+      'log in again',
+    ],
+    [403, '1 error occurred:\n\t* permission denied\n\n', 'bao_denied', 'path "ssh/sign/dev"'],
     [404, 'no handler for route "ssh/sign/dev". route entry not found.', 'bao_bad_request', 'openbao.mount'],
     [404, 'namespace not found', 'bao_bad_request', 'openbao.namespace'],
     [429, 'rate limit quota exceeded', 'bao_rate_limited', 'quota'],
@@ -59,7 +66,9 @@ describe('other statuses', () => {
   ])('%d %s', (status, reason, code, hint) => {
     const error = errorFor(status, ...(reason === '' ? [] : [reason]));
     expect(error.code).toBe(code);
-    expect(error.message).toContain(reason === '' ? 'no reason given' : reason);
+    expect(error.message).toContain(
+      reason === '' ? 'no reason given' : (/\* (.*)/.exec(reason)?.[1] ?? reason),
+    );
     expect(error.hint).toContain(hint);
   });
 });

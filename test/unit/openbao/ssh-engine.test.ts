@@ -16,6 +16,7 @@ function answering(answer: Partial<BaoResponse>): HttpClient & { readonly asked:
 }
 
 const SIGNED = JSON.stringify({ request_id: 'r-1', data: { signed_key: 'c', serial_number: 'ff' } });
+const TOKEN = { 'x-vault-token': 't' };
 const PARAMETERS: SignParameters = {
   role: 'dev',
   publicKey: 'ssh-ed25519 AAAA',
@@ -30,7 +31,7 @@ const PARAMETERS: SignParameters = {
 describe('sign', () => {
   test('asks for no more than the lane says: what is left out is left to the role', async () => {
     const http = answering({ body: SIGNED, headers: { date: 'Thu, 01 Jan 1970 00:00:05 GMT' } });
-    const answer = await sshEngine(http, 'ssh', undefined).sign('t', PARAMETERS);
+    const answer = await sshEngine(http, 'ssh', undefined).sign(TOKEN, PARAMETERS);
     expect(answer).toEqual({ signedKey: 'c', requestId: 'r-1', address: 'http://bao', serverTime: 5_000 });
     const [request] = http.asked;
     expect(request).toMatchObject({ method: 'POST', path: 'ssh/sign/dev', deadlineMs: 1_500 });
@@ -45,7 +46,7 @@ describe('sign', () => {
 
   test('sends what the lane does say, in the namespace, with every part of the path encoded', async () => {
     const http = answering({ body: SIGNED });
-    await sshEngine(http, 'team a/ssh', 'n/s').sign('t', {
+    await sshEngine(http, 'team a/ssh', 'n/s').sign(TOKEN, {
       ...PARAMETERS,
       role: '../roles/x?y',
       keyId: 'adm-x',
@@ -70,13 +71,13 @@ describe('sign', () => {
     ['', 'bao_bad_answer'],
   ])('an answer without a certificate', async (body, code) => {
     const engine = sshEngine(answering({ body }), 'ssh', undefined);
-    await expect(engine.sign('t', PARAMETERS)).rejects.toMatchObject({ code });
+    await expect(engine.sign(TOKEN, PARAMETERS)).rejects.toMatchObject({ code });
   });
 
   test('an answer without a Date, or with a bad one, says nothing of the time', async () => {
     for (const headers of [{}, { date: 'yesterday' }]) {
       const engine = sshEngine(answering({ body: SIGNED, headers }), 'ssh', undefined);
-      expect((await engine.sign('t', PARAMETERS)).serverTime).toBeUndefined();
+      expect((await engine.sign(TOKEN, PARAMETERS)).serverTime).toBeUndefined();
     }
   });
 });
@@ -122,24 +123,5 @@ describe("the CA's keys", () => {
       code: 'bao_bad_request',
       message: expect.stringContaining('the mount on nowhere/public_key'),
     });
-  });
-});
-
-describe('who the token is', () => {
-  test('as far as OpenBao says', async () => {
-    const data = { display_name: 'token-x', entity_id: 'e', ttl: 3600, policies: ['p'] };
-    const engine = sshEngine(answering({ body: JSON.stringify({ data }) }), 'ssh', undefined);
-    expect(await engine.lookupSelf('t', 1)).toEqual({
-      displayName: 'token-x',
-      entityId: 'e',
-      ttlSeconds: 3600,
-    });
-    const bare = sshEngine(answering({ body: '{"data":{}}' }), 'ssh', undefined);
-    expect(await bare.lookupSelf('t', 1)).toEqual({ displayName: '', entityId: '', ttlSeconds: 0 });
-  });
-
-  test.each(['{}', '{"data":{"ttl":"1h"}}', '<html>'])('%s is no description', async (body) => {
-    const engine = sshEngine(answering({ body }), 'ssh', undefined);
-    await expect(engine.lookupSelf('t', 1)).rejects.toMatchObject({ code: 'bao_bad_answer' });
   });
 });

@@ -1,0 +1,223 @@
+/**
+ * Logging in to OpenBao, and what a token may ask about itself (OpenBao's API documentation, "Token auth method", "/sys/capabilities-self",
+ * "/sys/wrapping", "/sys/mfa/validate"). HashiCorp Vault answers alike; whatever is missing has a default.
+ */
+import * as z from 'zod';
+import { WardenError } from '../errors.ts';
+import { errorOf, isDeadToken, loginRefused, parseJson } from './answers.ts';
+import {
+  type Authorization,
+  baseHeaders,
+  encodePath,
+  NO_AUTHORIZATION,
+  tokenAuthorization,
+} from './headers.ts';
+import type { BaoResponse, HttpClient } from './http-client.ts';
+
+/** A token as OpenBao gave it, or as it says that it is. */
+export interface Grant {
+  readonly token: string;
+  /** Seconds left when it was given; 0 is forever. */
+  readonly ttlSeconds: number;
+  /** Seconds that it had at first: a renewal that gives much less has met the longest time that it may live. */
+  readonly fullTtlSeconds: number;
+  readonly renewable: boolean;
+  /** How many requests it is good for; 0 is any number. */
+  readonly uses: number;
+}
+
+/** A second factor that OpenBao wants before it gives the token: one method of each constraint. */
+export interface MfaRequirement {
+  readonly requestId: string;
+  readonly constraints: readonly (readonly MfaMethod[])[];
+}
+
+export interface MfaMethod {
+  readonly id: string;
+  /** `totp`, `duo`, `okta`, `pingid`. */
+  readonly type: string;
+  readonly usesPasscode: boolean;
+}
+
+export interface TokenInfo {
+  readonly displayName: string;
+  readonly entityId: string;
+  /** Seconds left; 0 is forever. */
+  readonly ttlSeconds: number;
+  readonly fullTtlSeconds: number;
+  readonly renewable: boolean;
+  /** Uses left; 0 is any number. */
+  readonly uses: number;
+}
+
+/** What a token may do at a path; `dead`: OpenBao does not know the token; `hidden`: its policies don't even let it ask. */
+export type Capabilities = readonly string[] | 'dead' | 'hidden';
+
+const seconds = z.number().nonnegative().default(0);
+const methodBody = z.object({ id: z.string(), type: z.string(), uses_passcode: z.boolean().default(false) });
+const authBody = z.object({
+  auth: z.object({
+    client_token: z.string().default(''),
+    lease_duration: seconds,
+    renewable: z.boolean().default(false),
+    num_uses: z.number().default(0),
+    mfa_requirement: z
+      .object({
+        mfa_request_id: z.string(),
+        mfa_constraints: z.record(z.string(), z.object({ any: z.array(methodBody).min(1) })),
+      })
+      .nullish(),
+  }),
+});
+const lookupBody = z.object({
+  data: z.object({
+    display_name: z.string().default(''),
+    entity_id: z.string().default(''),
+    ttl: seconds,
+    creation_ttl: seconds,
+    renewable: z.boolean().default(false),
+    num_uses: z.number().default(0),
+  }),
+});
+const capabilitiesBody = z.object({ data: z.object({ capabilities: z.array(z.string()) }) });
+const unwrapBody = z.object({ data: z.object({ secret_id: z.string().min(1) }) });
+
+export interface AuthEngine {
+  /** Logs in at `auth/<path>`. Throws what `errorOf` and the HTTP client throw, and `bao_bad_answer`. */
+  login(
+    path: string,
+    body: Readonly<Record<string, unknown>>,
+    deadlineMs: number,
+  ): Promise<Grant | MfaRequirement>;
+  /** The token behind a second factor: a passcode for each method by its id; an empty one where the method asks the person itself. */
+  validateMfa(
+    requestId: string,
+    passcodes: ReadonlyMap<string, string>,
+    deadlineMs: number,
+  ): Promise<Grant | MfaRequirement>;
+  /** The secret id in a wrapping token, which is then used up. */
+  unwrapSecretId(wrapped: string, deadlineMs: number): Promise<string>;
+  /** The path that the wrapping token was made by: whoever unwrapped and wrapped anew made it by another. */
+  wrappedBy(wrapped: string, deadlineMs: number): Promise<string>;
+  renewSelf(authorization: Authorization, token: string, deadlineMs: number): Promise<Grant>;
+  revokeSelf(authorization: Authorization, deadlineMs: number): Promise<void>;
+  lookupSelf(authorization: Authorization, deadlineMs: number): Promise<TokenInfo>;
+  /** What may be done at `path` (`ssh/sign/dev`). */
+  capabilities(authorization: Authorization, path: string, deadlineMs: number): Promise<Capabilities>;
+}
+
+/** What an MFA requirement is told by. */
+export function wantsMfa(answer: Grant | MfaRequirement): answer is MfaRequirement {
+  return 'requestId' in answer;
+}
+
+/** The calls in `namespace`, where one is given. */
+export function authEngine(http: HttpClient, namespace: string | undefined): AuthEngine {
+  const base = baseHeaders(namespace);
+
+  /** Any answer, a refusal too. */
+  const ask = (
+    method: 'GET' | 'POST',
+    path: string,
+    authorization: Authorization,
+    body: Readonly<Record<string, unknown>> | undefined,
+    deadlineMs: number,
+  ): Promise<BaoResponse> =>
+    http.request({
+      method,
+      path: encodePath(path),
+      headers: { ...base, ...authorization },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      deadlineMs,
+    });
+
+  const parse = <T>(response: BaoResponse, path: string, schema: z.ZodType<T>): T => {
+    if (response.status !== 200) throw errorOf(response, path);
+    const parsed = schema.safeParse(parseJson(response));
+    if (parsed.success) return parsed.data;
+    // Not the parser's error: it may repeat what it read, and that is a token.
+    throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} is not what it should be`, {
+      hint: 'is openbao.addr really an OpenBao, and openbao.auth.mount the method that it should be?',
+    });
+  };
+
+  const grantOf = (response: BaoResponse, path: string): Grant | MfaRequirement => {
+    const { auth } = parse(response, path, authBody);
+    const mfa = auth.mfa_requirement;
+    if (mfa !== undefined && mfa !== null) {
+      const constraints = Object.values(mfa.mfa_constraints).map(({ any }) =>
+        any.map(({ id, type, uses_passcode }) => ({ id, type, usesPasscode: uses_passcode })),
+      );
+      return { requestId: mfa.mfa_request_id, constraints };
+    }
+    if (!/^[\x21-\x7e]+$/.test(auth.client_token))
+      throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} holds no token`);
+    return {
+      token: auth.client_token,
+      ttlSeconds: auth.lease_duration,
+      fullTtlSeconds: auth.lease_duration,
+      renewable: auth.renewable,
+      uses: Math.max(0, auth.num_uses),
+    };
+  };
+
+  return {
+    async login(path, body, deadlineMs) {
+      const where = `auth/${path}`;
+      const response = await ask('POST', where, NO_AUTHORIZATION, body, deadlineMs);
+      if (response.status === 400 || response.status === 403) throw loginRefused(response, where);
+      return grantOf(response, where);
+    },
+    async validateMfa(requestId, passcodes, deadlineMs) {
+      const path = 'sys/mfa/validate';
+      const payload = Object.fromEntries(
+        [...passcodes].map(([id, passcode]) => [id, passcode === '' ? [] : [passcode]]),
+      );
+      const body = { mfa_request_id: requestId, mfa_payload: payload };
+      const response = await ask('POST', path, NO_AUTHORIZATION, body, deadlineMs);
+      if (response.status === 400 || response.status === 403) throw loginRefused(response, path);
+      return grantOf(response, path);
+    },
+    async unwrapSecretId(wrapped, deadlineMs) {
+      const path = 'sys/wrapping/unwrap';
+      // As the request's own token: in the body it would want another one beside it [tried].
+      const response = await ask('POST', path, tokenAuthorization(wrapped), {}, deadlineMs);
+      return parse(response, path, unwrapBody).data.secret_id;
+    },
+    async wrappedBy(wrapped, deadlineMs) {
+      const path = 'sys/wrapping/lookup';
+      const response = await ask('POST', path, NO_AUTHORIZATION, { token: wrapped }, deadlineMs);
+      const schema = z.object({ data: z.object({ creation_path: z.string() }) });
+      return parse(response, path, schema).data.creation_path;
+    },
+    async renewSelf(authorization, token, deadlineMs) {
+      const path = 'auth/token/renew-self';
+      const answer = grantOf(await ask('POST', path, authorization, {}, deadlineMs), path);
+      if (!wantsMfa(answer) && answer.token === token) return answer;
+      throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} is about another token`);
+    },
+    async revokeSelf(authorization, deadlineMs) {
+      const path = 'auth/token/revoke-self';
+      const response = await ask('POST', path, authorization, {}, deadlineMs);
+      if (response.status !== 200 && response.status !== 204) throw errorOf(response, path);
+    },
+    async lookupSelf(authorization, deadlineMs) {
+      const path = 'auth/token/lookup-self';
+      const { data } = parse(await ask('GET', path, authorization, undefined, deadlineMs), path, lookupBody);
+      return {
+        displayName: data.display_name,
+        entityId: data.entity_id,
+        ttlSeconds: data.ttl,
+        fullTtlSeconds: data.creation_ttl,
+        renewable: data.renewable,
+        uses: Math.max(0, data.num_uses),
+      };
+    },
+    async capabilities(authorization, path, deadlineMs) {
+      const where = 'sys/capabilities-self';
+      const response = await ask('POST', where, authorization, { paths: [path] }, deadlineMs);
+      if (response.status === 403) return isDeadToken(response) ? 'dead' : 'hidden';
+      return parse(response, where, capabilitiesBody).data.capabilities;
+    },
+  };
+}

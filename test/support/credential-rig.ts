@@ -1,0 +1,126 @@
+/**
+ * The parts of a test of logging in: a real OpenBao, a real sshd, and daemons that get their token in the way that a test asks for. And
+ * what every such test ends with: the search for secrets where none may be.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { writeKnownHosts } from './known-hosts.ts';
+import { type OpenBao, type OpenBaoOptions, startOpenBao } from './openbao.ts';
+import { descendants, type Environment, type Result } from './process.ts';
+import { realPartsMissing } from './rig.ts';
+import { ssh } from './ssh.ts';
+import { type Sshd, startSshd } from './sshd.ts';
+import { type TempDirectory, tempDirectory } from './temp.ts';
+import { startWarden, type Warden, type WardenOptions } from './warden.ts';
+
+export interface CredentialRig {
+  readonly bao: OpenBao;
+  readonly sshd: Sshd;
+  /** For what a test gives a daemon: secrets may be in here. */
+  readonly directory: TempDirectory;
+  /** A daemon with this `openbao.auth`; it is stopped after the test. */
+  daemon(
+    auth: Readonly<Record<string, unknown>>,
+    more?: {
+      readonly env?: Environment;
+      readonly settings?: Readonly<Record<string, unknown>>;
+      readonly addr?: string;
+    } & Pick<WardenOptions, 'agent'>,
+  ): Promise<Warden>;
+  /** ssh through the daemon. */
+  login(warden: Warden): Promise<Result>;
+  /** The role of sshd's user with this policy's name, for `token_policies`. */
+  readonly policy: string;
+}
+
+/** The parts for all tests of a file; they are skipped, with the reason, where a real part is missing. */
+export function useCredentialRig(options: OpenBaoOptions = {}): () => CredentialRig {
+  const missing = realPartsMissing();
+  let rig: CredentialRig | undefined;
+  const daemons: Warden[] = [];
+  const directory = tempDirectory('cred-');
+  beforeAll(async () => {
+    if (missing !== undefined) return;
+    const bao = await startOpenBao(options);
+    const sshd = await startSshd({ userCas: [bao.caPublicKey] });
+    const knownHosts = await writeKnownHosts(directory, sshd.knownHosts());
+    rig = {
+      bao,
+      sshd,
+      directory,
+      policy: bao.role,
+      async daemon(auth, more = {}) {
+        const warden = await startWarden({
+          openbao: { addr: more.addr ?? bao.addr, settings: { auth, ...more.settings } },
+          lanes: { web: { hosts: [`[127.0.0.1]:${sshd.port}`], logins: [sshd.user], role: bao.role } },
+          principals: [sshd.user],
+          knownHosts: [knownHosts],
+          ...(more.env === undefined ? {} : { env: more.env }),
+          ...(more.agent === undefined ? {} : { agent: more.agent }),
+        });
+        daemons.push(warden);
+        return warden;
+      },
+      login: (warden) => ssh({ port: sshd.port, agent: warden.socket, knownHosts }),
+    };
+  });
+  beforeEach((context) => {
+    if (missing !== undefined) context.skip(missing);
+  });
+  afterEach(async () => {
+    for (const warden of daemons.splice(0)) await warden.remove();
+  });
+  afterAll(async () => {
+    await rig?.sshd.stop();
+    await rig?.bao.stop();
+    directory.remove();
+  });
+  return () => {
+    if (rig === undefined) throw new Error('the rig is there only inside tests');
+    return rig;
+  };
+}
+
+function files(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) return files(path);
+    return entry.isFile() ? [path] : [];
+  });
+}
+
+/** What /proc shows of the daemon's arguments, and of its children's arguments and environment. */
+function processes(pid: number): [string, string][] {
+  const shown = (of: number, what: string): [string, string] => [
+    `${what} of ${of}`,
+    readFileSync(`/proc/${of}/${what}`, 'latin1'),
+  ];
+  return [
+    shown(pid, 'cmdline'),
+    ...descendants(pid).flatMap((child) => [shown(child, 'cmdline'), shown(child, 'environ')]),
+  ];
+}
+
+/** What a token of OpenBao's looks like: those that the daemon has got are not known to a test. */
+const TOKEN = /(?<![A-Za-z0-9])[sb]\.[A-Za-z0-9_-]{24}/;
+
+/** Where a secret, or anything that looks like a token, is found: files, log, trail, arguments, children, and `more`. Empty: nowhere. */
+export function findSecrets(
+  warden: Warden,
+  secrets: readonly string[],
+  ...more: readonly string[]
+): string[] {
+  if (secrets.length === 0 || secrets.some((secret) => secret.length < 4))
+    throw new Error('no secret to look for');
+  const places: [string, string][] = [
+    ['log', warden.log()],
+    ...more.map((text, index): [string, string] => [`output ${index + 1}`, text]),
+    ...files(warden.dir.path).map((path): [string, string] => [path, readFileSync(path, 'latin1')]),
+    ...(warden.pid === undefined ? [] : processes(warden.pid)),
+  ];
+  // A search that reads nothing finds nothing.
+  if (!places.some(([name]) => name.endsWith('trail.jsonl'))) throw new Error('the trail was not looked at');
+  const isThere = (text: string) => TOKEN.test(text) || secrets.some((secret) => text.includes(secret));
+  return places.filter(([, text]) => isThere(text)).map(([name]) => name);
+}
