@@ -222,7 +222,7 @@ export class Dispatcher {
   async #bind(message: Buffer): Promise<Buffer> {
     await this.#upstream.bind(message);
     try {
-      this.#bindings.add(message);
+      await this.#bindings.add(message);
       this.#services.noteSession(this.#peer, this.#bindings.all.at(-1)?.sessionId);
       return SUCCESS;
     } catch (thrown) {

@@ -5,7 +5,7 @@
 import { WardenError } from '../../src/errors.ts';
 import { isCertificateType, parseCertificate } from '../../src/ssh/certificate.ts';
 import { parsePublicKey } from '../../src/ssh/public-key.ts';
-import { verifySignature } from '../../src/ssh/signature.ts';
+import { verifySignatureAside } from '../../src/ssh/signature.ts';
 import { Reader } from '../../src/ssh/wire.ts';
 import { parseSessionBind, type SessionBind } from '../protocol/messages.ts';
 
@@ -36,10 +36,10 @@ export class Bindings {
     return this.#tainted;
   }
 
-  /** Takes one session-bind message. Throws `bad_binding` and taints the connection when it is refused. */
-  add(message: Buffer): void {
+  /** Takes one session-bind message; calls must not overlap. Throws `bad_binding` and taints the connection when it is refused. */
+  async add(message: Buffer): Promise<void> {
     try {
-      this.#add(parseSessionBind(message));
+      await this.#add(parseSessionBind(message));
     } catch (cause) {
       this.#tainted = true;
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -47,7 +47,7 @@ export class Bindings {
     }
   }
 
-  #add({ hostKey, sessionId, signature, forwarded }: SessionBind): void {
+  async #add({ hostKey, sessionId, signature, forwarded }: SessionBind): Promise<void> {
     const last = this.#verified.at(-1);
     const known = this.#verified.find((binding) => binding.sessionId.equals(sessionId));
     if (known !== undefined && !known.hostKey.equals(hostKey))
@@ -56,7 +56,7 @@ export class Bindings {
     if (known !== undefined) return;
     if (last !== undefined && !last.forwarded) throw new Error('nothing can be bound after the final bind');
     if (this.#verified.length >= MAX_BINDINGS) throw new Error(`more than ${MAX_BINDINGS} binds`);
-    if (!verifySignature(parsePublicKey(plainKeyOf(hostKey)), sessionId, signature)) {
+    if (!(await verifySignatureAside(parsePublicKey(plainKeyOf(hostKey)), sessionId, signature))) {
       throw new Error("the host key's signature is wrong");
     }
     // Copies: the message's buffer is a slice of whatever the socket gave.

@@ -25,10 +25,10 @@ function genuineBinds(corpus: Corpus): ReadonlySet<string> {
   );
 }
 
-function add(bindings: Bindings, message: Buffer): string {
+async function add(bindings: Bindings, message: Buffer): Promise<string> {
   const before = bindings.tainted;
   try {
-    bindings.add(message);
+    await bindings.add(message);
     must(bindings.tainted === before, 'a bind that is taken neither taints nor cleans');
     return 'taken';
   } catch (thrown) {
@@ -46,9 +46,10 @@ export function bindings(corpus: Corpus): Target {
   return {
     name: 'bindings',
     words: ['session-bind@openssh.com', 'ssh-ed25519', 'ssh-ed25519-cert-v01@openssh.com'],
-    run(input) {
+    async run(input) {
       const connection = new Bindings();
-      const ways = new FrameReader().push(input).map((message) => add(connection, message));
+      const ways: string[] = [];
+      for (const message of new FrameReader().push(input)) ways.push(await add(connection, message));
       const { all } = connection;
       must(all.length <= MAX_BINDINGS, 'there are not too many');
       must(
