@@ -1,9 +1,10 @@
 /** Where people run it: shells that outlive the agent, an agent behind that comes and goes by its path, cron, containers. */
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeKey } from '../support/keys.ts';
 import { type LabHome, startLabHome } from '../support/lab.ts';
+import { blocks } from '../support/pages.ts';
 import { findProgram, mustRun, type Result, run, runInTerminal, start } from '../support/process.ts';
 import { useRig } from '../support/rig.ts';
 import { ssh, sshArgv } from '../support/ssh.ts';
@@ -58,8 +59,8 @@ describe('a path that stays', () => {
       symlinkSync(first.socket, link);
       const socket = await background({ WARDEN_UPSTREAM: link });
       expect(await listIdentities(socket)).toEqual(await first.list());
-      rmSync(link);
-      symlinkSync(second.socket, link);
+      const block = blocks('docs/recipes.md', 'recipes:link').replace('~/.ssh/forwarded.sock', link);
+      await mustRun('sh', ['-euc', block], { env: { SSH_AUTH_SOCK: second.socket } });
       expect(await listIdentities(socket)).toEqual(await second.list());
       expect(await login(socket)).toMatchObject({ code: 0 });
     } finally {
@@ -69,7 +70,9 @@ describe('a path that stays', () => {
 
   test('cron: no terminal, no session, no XDG_RUNTIME_DIR, the shortest of environments', async () => {
     await home.cli(['agent', '--stop']);
-    const script = `eval "$('${LAUNCHER}' agent --background)" && ssh -F ${home.lab.sshConfig} lab 'echo in'`;
+    const script = blocks('docs/recipes.md', 'recipes:cron')
+      .replace('warden agent', `'${LAUNCHER}' agent`)
+      .replace('ssh web1.example.com', `ssh -F ${home.lab.sshConfig} lab`);
     // crontab(5): SHELL, LOGNAME and HOME are set, PATH is what the crontab says.
     const cron = { ...home.env, SHELL: '/bin/sh', LOGNAME: 'root', LC_ALL: undefined, TZ: undefined };
     const job = () => run('setsid', ['--wait', 'sh', '-c', script], { env: cron, cwd: home.directory.path });
