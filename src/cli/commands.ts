@@ -87,6 +87,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./log.ts')).logCommand,
   },
   {
+    name: 'tunnel',
+    about: 'is a tunnel ready for certificates, and the record that it was switched',
+    load: async () => (await import('./tunnel.ts')).tunnelCommand,
+  },
+  {
     name: 'activity',
     about: 'the certificates that were issued, from the trail',
     load: async () => (await import('./activity.ts')).activityCommand,

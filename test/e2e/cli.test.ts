@@ -21,6 +21,8 @@ const COMMANDS = [
   'scorecard',
   'cleanup',
   'log',
+  'tunnel check',
+  'tunnel evidence',
   'agent',
   'init',
   'access',
