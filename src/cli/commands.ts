@@ -92,6 +92,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./tunnel.ts')).tunnelCommand,
   },
   {
+    name: 'drift',
+    about: 'do inventory and lanes, OpenBao’s roles and the hosts say the same?',
+    load: async () => (await import('./drift.ts')).driftCommand,
+  },
+  {
     name: 'activity',
     about: 'the certificates that were issued, from the trail',
     load: async () => (await import('./activity.ts')).activityCommand,

@@ -22,6 +22,8 @@ export interface RoleFields {
   readonly allowedExtensions: readonly string[];
   /** 0: the mount's own limit. */
   readonly maxTtlSeconds: number;
+  /** Whether a request may say the key id. */
+  readonly userKeyIds: boolean;
 }
 
 export interface Health {
@@ -93,6 +95,7 @@ const roleBody = z.object({
       .transform((extensions) => Object.keys(extensions ?? {})),
     allowed_extensions: commaList.default([]),
     max_ttl: z.number().default(0),
+    allow_user_key_ids: z.boolean().default(false),
   }),
 });
 
@@ -143,6 +146,7 @@ export function createSurvey(http: HttpClient, namespace: string | undefined): S
         defaultExtensions: data.default_extensions,
         allowedExtensions: data.allowed_extensions,
         maxTtlSeconds: data.max_ttl,
+        userKeyIds: data.allow_user_key_ids,
       };
     },
     async maySign(authorization, mount, roles, deadlineMs) {

@@ -21,6 +21,7 @@ const COMMANDS = [
   'scorecard',
   'cleanup',
   'log',
+  'drift',
   'tunnel check',
   'tunnel evidence',
   'agent',
