@@ -1,6 +1,5 @@
 /** `warden drift`: do inventory and lanes, OpenBao's roles and the hosts say the same? Read-only. */
 import type { Command } from 'commander';
-import { tokenCredential } from '../credentials/token.ts';
 import { driftExit, renderDrift, sarif } from '../drift/finding.ts';
 import { hostsFromAnsible, hostsFromDirectory } from '../drift/host-files.ts';
 import { hostDrift, unseenHosts } from '../drift/hosts.ts';
@@ -39,8 +38,7 @@ async function run(flags: Flags): Promise<void> {
   const config = configOf(flags);
   const { openbao, stateDir, lanes } = config;
   const needs = roleNeeds(config);
-  const credential = tokenCredential(openbao.auth, process.env);
-  const { roles } = await seeRoles(openbao, credential, new Set(needs.map(({ name }) => name)));
+  const { roles } = await seeRoles(openbao, process.env, new Set(needs.map(({ name }) => name)));
   const hosts = hostsOf(flags);
   const server = [openbao.addresses[0], openbao.namespace ?? '', openbao.mount].join(' ');
   const pinned = caPins({

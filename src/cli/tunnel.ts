@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { listIssuances } from '../activity/issuances.ts';
 import { type Check, exitOf, renderChecks } from '../checks/check.ts';
-import { tokenCredential } from '../credentials/token.ts';
 import { WardenError } from '../errors.ts';
 import { seeRoles } from '../openbao/roles-of.ts';
 import { readInput } from '../system/read-input.ts';
@@ -49,11 +48,9 @@ async function gate(
   const text = await readInput(pubkey, MAX_KEY_BYTES).catch((thrown: unknown) =>
     thrown instanceof Error ? thrown : new Error(String(thrown)),
   );
-  const role = async (role: string) => {
-    const credential = tokenCredential(config.openbao.auth, { ...process.env });
-    return (
-      (await seeRoles(config.openbao, credential, new Set([role]))).roles.get(role) ?? 'it was not asked'
-    );
+  const role = async (name: string) => {
+    const { roles } = await seeRoles(config.openbao, { ...process.env }, new Set([name]));
+    return roles.get(name) ?? 'it was not asked';
   };
   const smoke = (public_key: string, ttl_seconds: number) =>
     certificateForFile(flags, { command: 'sign', actor, public_key, ttl_seconds, reason: 'readiness smoke' });
