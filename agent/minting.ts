@@ -171,7 +171,7 @@ export function createMinting(first: Config, options: MintingOptions) {
       setTimeout(() => {
         retired.delete(former);
         former.close();
-        if (![...retired, parts].some(({ access }) => access === former.access)) former.access.close();
+        if (![...retired, parts].some(({ access }) => access === former.access)) void former.access.close();
       }, former.longestMintMs).unref();
     },
     async begin() {
@@ -186,10 +186,9 @@ export function createMinting(first: Config, options: MintingOptions) {
       await note({ event: 'agent.stop', message: whoWeAre });
       await checkpointer.close();
       await standing.trail.close();
-      for (const each of [...retired, parts]) {
-        each.close();
-        each.access.close();
-      }
+      const all = [...retired, parts];
+      for (const each of all) each.close();
+      await Promise.all([...new Set(all.map(({ access }) => access))].map((access) => access.close()));
     },
   };
 }

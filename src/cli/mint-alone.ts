@@ -36,6 +36,6 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
   } finally {
     await trail.close();
     parts.close();
-    access.close();
+    await access.close();
   }
 }

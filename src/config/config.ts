@@ -21,10 +21,49 @@ export interface TokenAuth {
   readonly tokenHelper?: string | undefined;
 }
 
-export type AuthConfig = TokenAuth;
+export interface AppRoleAuth {
+  readonly method: 'approle';
+  /** Where the method is mounted, behind `auth/`. */
+  readonly mount: string;
+  readonly roleId: string;
+  /** Where the secret id is; neither: the role wants none. */
+  readonly secretIdEnv: string | undefined;
+  readonly secretIdFile: string | undefined;
+  /** What is there is a wrapping token. */
+  readonly secretIdWrapped: boolean;
+  readonly inline: boolean;
+}
+
+export interface JwtAuth {
+  readonly method: 'jwt' | 'kubernetes';
+  readonly mount: string;
+  readonly role: string;
+  readonly jwtEnv: string | undefined;
+  readonly jwtFile: string | undefined;
+  readonly inline: boolean;
+}
+
+export interface CertAuth {
+  readonly method: 'cert';
+  readonly mount: string;
+  readonly role: string | undefined;
+}
+
+/** Whoever listens at the address adds the credential. */
+export interface NoAuth {
+  readonly method: 'none';
+}
+
+export type AuthConfig = TokenAuth | AppRoleAuth | JwtAuth | CertAuth | NoAuth;
+
+/** Absolute paths of the files that a way to log in keeps secrets in. */
+export function secretFiles(auth: AuthConfig): readonly string[] {
+  const files = { tokenFile: undefined, secretIdFile: undefined, jwtFile: undefined, ...auth };
+  return [files.tokenFile, files.secretIdFile, files.jwtFile].filter((file) => file !== undefined);
+}
 
 export interface OpenBaoConfig {
-  /** Base URLs without a trailing slash, in the order to try. */
+  /** Base URLs without a trailing slash, in the order to try; `unix:///path` is a Unix socket. */
   readonly addresses: readonly string[];
   readonly mount: string;
   readonly namespace: string | undefined;

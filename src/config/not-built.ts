@@ -31,9 +31,9 @@ export const NOT_BUILT_IN_CONFIG: readonly NotBuilt[] = [
   },
   ...['openbao', 'vault'].map((block) => ({
     path: [block, 'auth', 'method'],
-    asks: (value: unknown) => typeof value === 'string' && value !== 'token',
+    asks: (value: unknown) => value === 'userpass' || value === 'oidc',
     what: 'this way to log in is not built yet',
-    hint: 'use method: token, with BAO_TOKEN, VAULT_TOKEN or the token file',
+    hint: 'log in with bao login, and use method: token',
   })),
 ];
 

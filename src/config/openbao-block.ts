@@ -17,6 +17,12 @@ export function resolveOpenBao(
   block: 'openbao' | 'vault',
   uid: number,
 ): OpenBaoConfig {
+  const tls = resolveTls(sources, yaml, block);
+  const auth = resolveAuth(sources, yaml, block, uid);
+  if (auth.method === 'cert' && tls.clientCert === undefined) {
+    const hint = 'add openbao.client_cert and client_key';
+    sources.report('openbao.auth.method', [block, 'auth', 'method'], 'cert needs a client certificate', hint);
+  }
   return {
     addresses: addresses(sources, yaml, block),
     mount: sources.first('openbao.mount', [sources.inFile([block, 'mount'], yaml.mount)], DEFAULTS.mount),
@@ -25,14 +31,14 @@ export function resolveOpenBao(
       sources.bao('NAMESPACE'),
     ]),
     roleMap: roleMap(sources, yaml, block),
-    tls: resolveTls(sources, yaml, block),
+    tls,
     sshCa: sources.first<readonly string[]>(
       'openbao.ssh_ca',
       [sources.inFile([block, 'ssh_ca'], yaml.ssh_ca)],
       [],
     ),
     keyId: sources.first('openbao.key_id', [sources.inFile([block, 'key_id'], yaml.key_id)], DEFAULTS.key_id),
-    auth: resolveAuth(sources, yaml, block, uid),
+    auth,
   };
 }
 
@@ -62,6 +68,7 @@ function addresses(sources: Sources, yaml: OpenBaoYaml, block: string): readonly
     const wrong = whatIsWrong(url, allowed);
     if (wrong !== undefined) sources.report('openbao.addr', path, wrong.message, wrong.hint);
     if (url === undefined || wrong !== undefined) return [];
+    if (url.protocol === 'unix:') return [`unix://${decodeURIComponent(url.pathname)}`];
     if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
       sources.warnings.push(`openbao.addr: the token goes to ${url.host} unencrypted (insecure_http)`);
     }
@@ -75,7 +82,9 @@ function whatIsWrong(
   allowed: readonly string[],
 ): { message: string; hint: string } | undefined {
   if (url?.protocol === 'unix:') {
-    return { message: 'Unix sockets are not built yet', hint: 'write an https:// address' };
+    return url.host === '' && url.pathname.length > 1 && url.search === '' && url.hash === ''
+      ? undefined
+      : { message: 'is no path of a Unix socket', hint: 'write unix:///run/bao.sock' };
   }
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     return { message: 'is not an address', hint: 'write https://host:8200' };

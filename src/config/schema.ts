@@ -45,9 +45,26 @@ export const baoPath = words.regex(
 
 const auth = z.strictObject({
   method: key(
-    z.enum(['token', 'approle', 'jwt', 'oidc', 'userpass', 'cert', 'kubernetes']),
-    'How to log in to OpenBao. Only `token` is built.',
+    z.enum(['token', 'approle', 'jwt', 'kubernetes', 'cert', 'none', 'userpass', 'oidc']),
+    'How to log in to OpenBao: docs/openbao.md. `none`: the proxy at `addr` does. `userpass` and `oidc` are not built.',
     'token',
+  ),
+  mount: key(baoPath, 'Where the method is mounted, behind `auth/`.', 'the method’s name'),
+  role: key(words, 'The role of `jwt`, `kubernetes` and, where it is to be a certain one, `cert`.'),
+  role_id: key(words, 'The role id of `approle`; it is no secret.'),
+  secret_id_file: key(words, 'File with the secret id, read at each login.'),
+  secret_id_env: key(variable, 'The name of the environment variable that holds the secret id.'),
+  secret_id_wrapped: key(z.boolean(), 'What is there is a wrapping token; it is unwrapped once.', 'false'),
+  jwt_file: key(
+    words,
+    'File with the JWT, read at each login.',
+    'of `kubernetes`: /var/run/secrets/kubernetes.io/serviceaccount/token',
+  ),
+  jwt_env: key(variable, 'The name of the environment variable that holds the JWT.'),
+  inline: key(
+    z.boolean(),
+    'Log in within each request and hold no token; `approle`, `jwt` and `kubernetes`, OpenBao 2.5.4 or newer.',
+    'false',
   ),
   token_env: key(
     variable,
@@ -69,7 +86,7 @@ const auth = z.strictObject({
 const openbao = z.strictObject({
   addr: key(
     oneOrMore,
-    'URL of OpenBao, or a list of them in the order to try. BAO_AGENT_ADDR, BAO_ADDR and their VAULT_ twins fill it.',
+    'URL of OpenBao (`unix:///path`: a Unix socket), or a list of them in the order to try. BAO_AGENT_ADDR, BAO_ADDR and their VAULT_ twins fill it.',
     DEFAULTS.addr,
   ),
   insecure_http: key(
@@ -200,4 +217,5 @@ export const wardenSchema = z.strictObject({
 
 export type WardenYaml = z.output<typeof wardenSchema>;
 export type OpenBaoYaml = NonNullable<WardenYaml['openbao']>;
+export type AuthYaml = NonNullable<OpenBaoYaml['auth']>;
 export type AgentYaml = NonNullable<WardenYaml['agent']>;

@@ -1,13 +1,22 @@
 /** The way to OpenBao that a configuration describes: connections, and the credential that goes over them. */
 import type { AuthConfig, OpenBaoConfig } from '../config/config.ts';
-import type { WardenError } from '../errors.ts';
+import { WardenError } from '../errors.ts';
 import { type AuthEngine, authEngine } from '../openbao/auth-engine.ts';
 import { createHttpClient, type HttpClient } from '../openbao/http-client.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
+import { appRoleMethod } from './approle.ts';
+import { certMethod } from './cert.ts';
 import type { Credential, LoginMethod } from './credential.ts';
 import type { SecretEnvironment } from './environment.ts';
+import { inlineCredential } from './inline.ts';
+import { jwtMethod } from './jwt.ts';
+import { type RequestMethod, requestMethod } from './login-request.ts';
+import { noCredential } from './none.ts';
 import { tokenMethod } from './token.ts';
 import { TokenStore } from './token-store.ts';
+
+/** For revoking a token on the way out: it ends by itself, too. */
+const CLOSE_DEADLINE_MS = 1_000;
 
 export interface AccessOptions {
   readonly environment: SecretEnvironment;
@@ -20,7 +29,8 @@ export interface Access {
   readonly http: HttpClient;
   readonly engine: AuthEngine;
   readonly credential: Credential;
-  close(): void;
+  /** Revokes a token that was got by itself, and ends the connections. Never rejects. */
+  close(): Promise<void>;
 }
 
 /** What of the configuration makes an access: another with the same has no reason to be made. */
@@ -28,8 +38,38 @@ export function accessKey({ addresses, namespace, tls, auth }: OpenBaoConfig) {
   return { addresses, namespace, tls, auth };
 }
 
-function methodOf(auth: AuthConfig, environment: SecretEnvironment): LoginMethod {
-  return tokenMethod(auth, environment);
+type Parts = Pick<Access, 'http' | 'engine'>;
+
+/** Ways that are one request; undefined for the others. */
+function requestMethodOf(
+  auth: AuthConfig,
+  { engine }: Parts,
+  environment: SecretEnvironment,
+): RequestMethod | undefined {
+  switch (auth.method) {
+    case 'approle':
+      return appRoleMethod(auth, engine, environment);
+    case 'jwt':
+    case 'kubernetes':
+      return jwtMethod(auth, environment);
+    case 'cert':
+      return certMethod(auth);
+    default:
+      return undefined;
+  }
+}
+
+function credentialOf(auth: AuthConfig, parts: Parts, options: Required<AccessOptions>): Credential {
+  const { environment, clock, notice } = options;
+  const { http, engine } = parts;
+  const hold = (method: LoginMethod) => new TokenStore({ method, engine, clock, notice });
+  if (auth.method === 'none') return noCredential;
+  if (auth.method === 'token') return hold(tokenMethod(auth, environment));
+  const method = requestMethodOf(auth, parts, environment);
+  if (method === undefined) throw new WardenError('config_invalid', 'openbao.auth.method is not built');
+  return 'inline' in auth && auth.inline
+    ? inlineCredential(method, http)
+    : hold(requestMethod(method, engine));
 }
 
 /** Connects to nothing yet; secrets are taken out of the environment now. Throws `config_invalid`. */
@@ -37,14 +77,13 @@ export function openAccess(openbao: OpenBaoConfig, options: AccessOptions): Acce
   const { environment, clock = systemClock, notice = () => undefined } = options;
   const http = createHttpClient(openbao.addresses, openbao.tls);
   const engine = authEngine(http, openbao.namespace);
-  const method = methodOf(openbao.auth, environment);
-  const credential = new TokenStore({ method, engine, clock, notice });
+  const credential = credentialOf(openbao.auth, { http, engine }, { environment, clock, notice });
   return {
     http,
     engine,
     credential,
-    close() {
-      credential.close();
+    async close() {
+      await credential.close(CLOSE_DEADLINE_MS).catch(() => undefined);
       http.close();
     },
   };

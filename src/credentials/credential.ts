@@ -69,7 +69,8 @@ export interface Credential {
   describe(): string;
   /** Whose it is, as OpenBao says; undefined until it was asked. */
   identity(): string | undefined;
-  close(): void;
+  /** Forgets the token, and revokes one that was got by a login of its own. Throws what the HTTP client throws. */
+  close(deadlineMs: number): Promise<void>;
 }
 
 /** A token as a header can carry it: printable ASCII, no spaces. Throws `no_token`. */

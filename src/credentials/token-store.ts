@@ -123,9 +123,11 @@ export class TokenStore implements Credential {
     return this.#identity;
   }
 
-  close(): void {
+  async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
-    this.#drop();
+    // What was found is whose it was left for.
+    if (this.#options.method.renewedBy === 'elsewhere') this.#drop();
+    else await this.logout(deadlineMs);
   }
 
   #drop(): void {

@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import type { Config } from '../config/config.ts';
+import { type Config, secretFiles } from '../config/config.ts';
 import { type LoadInput, loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
 import { runtimePaths } from '../config/runtime-paths.ts';
@@ -100,7 +100,7 @@ function filesOf(
     ],
     privateDirectories: [usable?.stateDir ?? stateDir.value, dirname(socket)],
     proofs: usable?.agent.knownHosts ?? [],
-    secrets: usable === undefined ? [] : [usable.openbao.auth.tokenFile],
+    secrets: usable === undefined ? [] : secretFiles(usable.openbao.auth),
     uid: input.uid,
     home: input.home,
   });

@@ -97,6 +97,6 @@ export async function askOpenBao(
     ]);
     return { ...none, caKeys, token, roles };
   } finally {
-    close();
+    await close();
   }
 }

@@ -240,6 +240,6 @@ export async function runInit(options: InitOptions): Promise<InitResult> {
       script: serverScript({ mount, namespace, role: setUp.role, principals: setUp.principals }),
     };
   } finally {
-    view.close();
+    await view.close();
   }
 }

@@ -25,7 +25,7 @@ export interface OpenBaoView {
   readonly seen: Seen;
   /** The fields of a role; undefined where there is none or it may not be read. */
   role(name: string): Promise<RoleFields | undefined>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**

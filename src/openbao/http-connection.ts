@@ -1,6 +1,6 @@
 /**
  * Connections to one base address of OpenBao: made when they are needed, kept while the server keeps them, one exchange at a time on
- * each. Plain TCP or TLS; what is said on them is http-answer.ts.
+ * each. Plain TCP, TLS or a Unix socket; what is said on them is http-answer.ts.
  */
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
@@ -52,14 +52,14 @@ export class Endpoint {
     this.#maxBody = maxBody;
   }
 
-  /** `host:port` as the Host field has it. */
+  /** `host:port` as the Host field has it; a Unix socket has no name. */
   get host(): string {
-    return this.#url.host;
+    return this.#url.host || 'localhost';
   }
 
   /** Where the address's own path ends, without a slash. */
   get prefix(): string {
-    return this.#url.pathname.replace(/\/$/, '');
+    return this.#url.protocol === 'unix:' ? '' : this.#url.pathname.replace(/\/$/, '');
   }
 
   /** Sends a whole request. Returns what gives it up: its connection is closed with it. */
@@ -81,7 +81,8 @@ export class Endpoint {
   }
 
   #dial(): Socket {
-    const { protocol, port } = this.#url;
+    const { protocol, port, pathname } = this.#url;
+    if (protocol === 'unix:') return connectTcp({ path: decodeURIComponent(pathname) });
     const host = this.#url.hostname.replace(/^\[|\]$/g, '');
     const common = { host, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
     if (protocol !== 'https:') return connectTcp({ ...common, port: Number(port || 80) });

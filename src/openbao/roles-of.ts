@@ -36,6 +36,6 @@ export async function seeRoles(
     const { message } = asWardenError(thrown);
     return { roles: new Map([...names].map((name) => [name, message])), tokenTtlSeconds: undefined };
   } finally {
-    access.close();
+    await access.close();
   }
 }

@@ -14,46 +14,50 @@ import { type Sshd, startSshd } from './sshd.ts';
 import { type TempDirectory, tempDirectory } from './temp.ts';
 import { startWarden, type Warden, type WardenOptions } from './warden.ts';
 
+export interface DaemonOptions {
+  readonly env?: Environment;
+  /** Laid over the `openbao:` block. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly addr?: string;
+  /** The lane's; else the server's usual one. */
+  readonly role?: string;
+  readonly agent?: WardenOptions['agent'];
+}
+
 export interface CredentialRig {
   readonly bao: OpenBao;
   readonly sshd: Sshd;
   /** For what a test gives a daemon: secrets may be in here. */
   readonly directory: TempDirectory;
   /** A daemon with this `openbao.auth`; it is stopped after the test. */
-  daemon(
-    auth: Readonly<Record<string, unknown>>,
-    more?: {
-      readonly env?: Environment;
-      readonly settings?: Readonly<Record<string, unknown>>;
-      readonly addr?: string;
-    } & Pick<WardenOptions, 'agent'>,
-  ): Promise<Warden>;
+  daemon(auth: Readonly<Record<string, unknown>>, more?: DaemonOptions): Promise<Warden>;
   /** ssh through the daemon. */
   login(warden: Warden): Promise<Result>;
-  /** The role of sshd's user with this policy's name, for `token_policies`. */
-  readonly policy: string;
 }
 
 /** The parts for all tests of a file; they are skipped, with the reason, where a real part is missing. */
-export function useCredentialRig(options: OpenBaoOptions = {}): () => CredentialRig {
+export function useCredentialRig(
+  options: (directory: TempDirectory) => Promise<OpenBaoOptions> = async () => ({}),
+): () => CredentialRig {
   const missing = realPartsMissing();
   let rig: CredentialRig | undefined;
   const daemons: Warden[] = [];
   const directory = tempDirectory('cred-');
   beforeAll(async () => {
     if (missing !== undefined) return;
-    const bao = await startOpenBao(options);
+    const bao = await startOpenBao(await options(directory));
     const sshd = await startSshd({ userCas: [bao.caPublicKey] });
     const knownHosts = await writeKnownHosts(directory, sshd.knownHosts());
     rig = {
       bao,
       sshd,
       directory,
-      policy: bao.role,
       async daemon(auth, more = {}) {
         const warden = await startWarden({
           openbao: { addr: more.addr ?? bao.addr, settings: { auth, ...more.settings } },
-          lanes: { web: { hosts: [`[127.0.0.1]:${sshd.port}`], logins: [sshd.user], role: bao.role } },
+          lanes: {
+            web: { hosts: [`[127.0.0.1]:${sshd.port}`], logins: [sshd.user], role: more.role ?? bao.role },
+          },
           principals: [sshd.user],
           knownHosts: [knownHosts],
           ...(more.env === undefined ? {} : { env: more.env }),

@@ -28,6 +28,8 @@ export interface OpenBaoOptions {
   readonly allowedUsers?: readonly string[];
   /** Laid over the fields of the role. */
   readonly role?: Readonly<Record<string, unknown>>;
+  /** More arguments of `bao server -dev`. */
+  readonly args?: readonly string[];
 }
 
 export interface ApiAnswer {
@@ -157,8 +159,8 @@ interface Child {
   log(): string;
 }
 
-function spawnServer(program: string, port: number, rootToken: string): Child {
-  const args = ['server', '-dev', '-dev-no-store-token', `-dev-listen-address=127.0.0.1:${port}`];
+function spawnServer(program: string, port: number, rootToken: string, more: readonly string[]): Child {
+  const args = ['server', '-dev', '-dev-no-store-token', `-dev-listen-address=127.0.0.1:${port}`, ...more];
   // setpriv ends the server with us even when we are killed; where it is missing, the exit handler has to do.
   const setpriv = '/usr/bin/setpriv';
   const [file, argv] = existsSync(setpriv)
@@ -224,13 +226,16 @@ async function untilHealthy(addr: string, child: Child): Promise<void> {
   throw new Error(`OpenBao did not come up at ${addr}:\n${child.log()}`);
 }
 
-async function launch(program: string): Promise<{ child: Child; addr: string; port: number; root: string }> {
+async function launch(
+  program: string,
+  more: readonly string[],
+): Promise<{ child: Child; addr: string; port: number; root: string }> {
   let failure: unknown;
   for (let attempt = 0; attempt < 3; attempt++) {
     const port = await freePort();
     const addr = `http://127.0.0.1:${port}`;
     const root = `root-${randomBytes(12).toString('hex')}`;
-    const child = spawnServer(program, port, root);
+    const child = spawnServer(program, port, root, more);
     try {
       await untilHealthy(addr, child);
       return { child, addr, port, root };
@@ -247,7 +252,7 @@ async function launch(program: string): Promise<{ child: Child; addr: string; po
 export async function startOpenBao(options: OpenBaoOptions = {}): Promise<OpenBao> {
   const program = openbaoBinary();
   if (program === undefined) throw new Error('no `bao` program: guard the test with openbaoMissing()');
-  const { child, addr, port, root } = await launch(program);
+  const { child, addr, port, root } = await launch(program, options.args ?? []);
   const stop = async () => {
     child.process.kill('SIGCONT');
     child.process.kill('SIGKILL');

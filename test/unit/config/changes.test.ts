@@ -49,7 +49,7 @@ describe('what differs', () => {
         addresses: ['https://secret.test'],
         roleMap: { adm: 'secret-role' },
         tls: { ...openbao.tls, ca: SECRETS.ca, clientKey: SECRETS.key, serverName: 'secret' },
-        auth: { ...openbao.auth, tokenFile: SECRETS.file },
+        auth: { method: 'token', tokenEnv: [], tokenFile: SECRETS.file },
       },
       agent: { ...agent, sshPrograms: ['/secret/ssh'], socket: '/secret/socket', upstream: '/secret/agent' },
       stateDir: '/secret',

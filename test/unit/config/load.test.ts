@@ -133,7 +133,7 @@ policy:
     const config = home.load();
     expect(config.openbao.addresses).toEqual(['https://bao.coulomb.social']);
     expect(config.openbao.roleMap).toEqual({ adm: 'adm-role', agt: 'agt-role', atm: 'atm-role' });
-    expect(config.openbao.auth.tokenEnv).toEqual(['VAULT_TOKEN']);
+    expect(config.openbao.auth).toMatchObject({ method: 'token', tokenEnv: ['VAULT_TOKEN'] });
     expect(config.origin.get('openbao.addr')).toBe('warden.yaml:6');
     expect(config.warnings).toEqual(['ca_key is never read: OpenBao holds the CA']);
   });
@@ -144,7 +144,7 @@ policy:
     expect(config.file).toBeUndefined();
     expect(config.lanes).toEqual([]);
     expect(config.openbao.addresses).toEqual(['https://127.0.0.1:8200']);
-    expect(config.openbao.auth.tokenEnv).toEqual(['BAO_TOKEN', 'VAULT_TOKEN']);
+    expect(config.openbao.auth).toMatchObject({ method: 'token', tokenEnv: ['BAO_TOKEN', 'VAULT_TOKEN'] });
     expect(config.agent.socket).toBe(join(home.home, '.local/state/warden/run/agent.sock'));
     expect(new Set(config.origin.values())).toEqual(new Set(['default']));
   });
@@ -198,7 +198,7 @@ describe('precedence', () => {
     expect(without.openbao.addresses).toEqual(['https://bao.env:1']);
     expect(without.openbao.namespace).toBe('vault-ns');
     expect(without.openbao.tls).toMatchObject({ serverName: 'sni', skipVerify: true });
-    expect(without.openbao.auth.tokenFile).toBe('/run/token');
+    expect(without.openbao.auth).toMatchObject({ tokenFile: '/run/token' });
     expect(without.origin.get('openbao.addr')).toBe('BAO_ADDR');
     expect(without.origin.get('openbao.namespace')).toBe('VAULT_NAMESPACE');
     expect(without.warnings).toEqual([

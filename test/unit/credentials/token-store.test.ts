@@ -57,8 +57,8 @@ beforeEach(() => {
     wallAheadMs: 0,
   };
 });
-afterEach(() => {
-  store?.close();
+afterEach(async () => {
+  await store?.close(1_000);
   vi.useRealTimers();
 });
 
@@ -242,7 +242,7 @@ describe('a token that the daemon can get by itself', () => {
         logIn: () => login,
         changed: async () => false,
       },
-      engine: { ...NO_ENGINE, lookupSelf: async () => INFO },
+      engine: { ...NO_ENGINE, lookupSelf: async () => INFO, revokeSelf: async () => undefined },
       clock: { now: () => 0, monotonicNs: () => 0n },
       notice: () => undefined,
     });
@@ -251,7 +251,7 @@ describe('a token that the daemon can get by itself', () => {
     expect(await first).toMatchObject({ code: 'bao_timeout' });
     finish({ ...HOUR, token: 'late' });
     expect(await token(slow)).toBe('late');
-    slow.close();
+    await slow.close(1_000);
   });
 });
 
@@ -341,3 +341,16 @@ test('logout revokes the token and forgets it', async () => {
   await minutes(120);
   expect(world.asked).toEqual(['login', 'revoke t1']);
 });
+
+test.each<[LoginMethod['renewedBy'], string[]]>([
+  ['daemon', ['login', 'revoke t1']],
+  ['elsewhere', ['login']],
+])(
+  'at the end a token that was got (%s) is revoked, and one that was found is left',
+  async (renewedBy, asked) => {
+    const credential = open(renewedBy);
+    await token(credential);
+    await credential.close(1_000);
+    expect(world.asked).toEqual(asked);
+  },
+);

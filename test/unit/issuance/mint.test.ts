@@ -88,7 +88,7 @@ const dependencies: MintDependencies = {
     logout: () => Promise.reject(new Error('not asked')),
     warm: () => Promise.reject(new Error('not asked')),
     identity: () => 'token (entity e)',
-    close: () => undefined,
+    close: async () => undefined,
   },
   pins: {
     async expected() {

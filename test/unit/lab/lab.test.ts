@@ -62,8 +62,10 @@ describe('startLab', () => {
     });
     expect(config.openbao.addresses).toEqual([lab.openbaoUrl]);
     expect(config.openbao.sshCa).toEqual([lab.openbao.caFingerprint]);
-    expect(config.openbao.auth.tokenEnv).not.toContain('BAO_TOKEN');
-    expect(config.openbao.auth.tokenFile).toBe(join(lab.dir, 'token'));
+    expect(config.openbao.auth).toMatchObject({
+      tokenEnv: expect.not.arrayContaining(['BAO_TOKEN']),
+      tokenFile: join(lab.dir, 'token'),
+    });
     expect(config.actor?.name).toBe('adm-lab');
     expect(config.lanes.map((lane) => lane.id)).toContain('lab');
     expect(config.agent.knownHosts).toEqual([lab.knownHosts]);

@@ -1,0 +1,341 @@
+/**
+ * docs/openbao.md: each section's blocks taken from the file and used, the administrator's by the real `bao`, the configuration by a daemon that
+ * then logs in; and what becomes of a login whose secret rotates, is wrong, or was taken by somebody else.
+ */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { dirname } from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { fetchRefusals } from '../../src/control/client.ts';
+import { findSecrets, useCredentialRig } from '../support/credential-rig.ts';
+import { freePort, openbaoBinary } from '../support/openbao.ts';
+import { type Environment, mustRun, start } from '../support/process.ts';
+import { makeCa, makeCertificate, opensslMissing } from '../support/tls.ts';
+import type { Warden } from '../support/warden.ts';
+
+const ROLE = 'warden-jit-adm';
+const BAO = openbaoBinary() ?? 'bao';
+let tlsPort = 0;
+
+const rig = useCredentialRig(async (directory) => {
+  if (opensslMissing() !== undefined) return {};
+  await makeCa(directory, 'machines-ca');
+  await makeCertificate(directory, 'machines-ca', 'bao', 'IP:127.0.0.1');
+  await makeCertificate(directory, 'machines-ca', 'tunnel-1', 'DNS:tunnel-1');
+  tlsPort = await freePort();
+  const listener = `listener "tcp" {
+    address = "127.0.0.1:${tlsPort}"
+    tls_cert_file = "${directory.join('bao.pem')}"
+    tls_key_file = "${directory.join('bao.key')}"
+  }\n`;
+  return { args: [`-config=${directory.write('listener.hcl', listener)}`] };
+});
+
+/** The code block behind `<!-- openbao:NAME -->`. */
+function block(name: string): string {
+  const found = new RegExp(`<!-- openbao:${name} -->\n\`\`\`\\w*\n([\\s\\S]*?)\`\`\``).exec(
+    readFileSync('docs/openbao.md', 'utf8'),
+  );
+  if (found?.[1] === undefined) throw new Error(`docs/openbao.md has no block ${name}`);
+  return found[1];
+}
+
+/** Runs a script as OpenBao's administrator, in the rig's directory. */
+function asAdministrator(script: string): Promise<string> {
+  const { bao, directory } = rig();
+  const env = {
+    BAO_ADDR: bao.addr,
+    BAO_TOKEN: bao.rootToken,
+    HOME: directory.path,
+    PATH: `${dirname(BAO)}:${process.env['PATH']}`,
+  };
+  return mustRun('sh', ['-euc', script], { cwd: directory.path, env });
+}
+
+const configuration = z.object({
+  openbao: z.object({ addr: z.string(), auth: z.record(z.string(), z.unknown()) }).catchall(z.unknown()),
+});
+
+interface Given {
+  readonly auth?: Readonly<Record<string, unknown>>;
+  readonly env?: Environment;
+  readonly addr?: string;
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** A daemon by the section's configuration; only what differs on this machine is laid over it. */
+function byDocumentation(name: string, given: Given = {}): Promise<Warden> {
+  const { addr: _, auth, ...settings } = configuration.parse(parse(block(name))).openbao;
+  return rig().daemon(
+    { ...auth, ...given.auth },
+    {
+      role: ROLE,
+      settings: { ...settings, ...given.settings },
+      ...(given.env === undefined ? {} : { env: given.env }),
+      ...(given.addr === undefined ? {} : { addr: given.addr }),
+    },
+  );
+}
+
+async function logsIn(warden: Warden): Promise<void> {
+  const result = await rig().login(warden);
+  expect(result, `${result.stderr}${warden.log()}`).toMatchObject({ code: 0 });
+}
+
+/** Logs in without success, and returns why. */
+async function refusal(warden: Warden) {
+  expect(await rig().login(warden)).toMatchObject({ code: 255 });
+  const [newest] = await fetchRefusals([warden.controlSocket], undefined);
+  return newest;
+}
+
+function read(name: string): string {
+  return readFileSync(rig().directory.join(name), 'utf8').trim();
+}
+
+beforeAll(async () => {
+  const { bao } = rig();
+  await bao.writeRole(ROLE);
+  await bao.api('POST', `sys/policies/acl/${ROLE}`, {
+    policy: `path "ssh/sign/${ROLE}" { capabilities = ["update"] }`,
+  });
+});
+
+test('token', async () => {
+  const { bao, directory } = rig();
+  const token = await bao.createToken({ policies: [ROLE] });
+  const file = directory.write('.vault-token', token);
+  const warden = await byDocumentation('token', { auth: { token_env: 'NOT_SET', token_file: file } });
+  await logsIn(warden);
+  expect(findSecrets(warden, [token])).toEqual([]);
+});
+
+describe('approle', () => {
+  beforeAll(async () => {
+    await asAdministrator(block('approle-server'));
+  });
+  const named = () => ({ role_id: read('role-id'), secret_id_file: rig().directory.join('secret-id') });
+
+  test('with the secret id in a file; each login reads it anew', async () => {
+    const { bao } = rig();
+    const warden = await byDocumentation('approle', { auth: named() });
+    await logsIn(warden);
+    const former = read('secret-id');
+    await asAdministrator(
+      'bao write -force -field=secret_id auth/approle/role/warden/secret-id > next && mv next secret-id',
+    );
+    // What warden logged in with is gone, and its token with it.
+    await bao.api('POST', 'auth/approle/role/warden/secret-id/destroy', { secret_id: former });
+    await bao.api('POST', 'sys/leases/revoke-prefix/auth/approle/login');
+    await logsIn(warden);
+    expect(warden.trail().filter(({ error_code }) => error_code !== undefined)).toMatchObject([
+      { error_code: 'token_expired', event: 'cert.mint', phase: 'result' },
+    ]);
+    expect(findSecrets(warden, [former, read('secret-id')])).toEqual([]);
+  });
+
+  test('with the secret id in the environment, out of which it is taken', async () => {
+    const { role_id } = named();
+    const secret = read('secret-id');
+    const config = { method: 'approle', role_id, secret_id_env: 'WARDEN_SECRET_ID' };
+    const warden = await rig().daemon(config, { role: ROLE, env: { WARDEN_SECRET_ID: secret } });
+    await logsIn(warden);
+    expect(findSecrets(warden, [secret])).toEqual([]);
+  });
+
+  test('that is wrong: the line names the place and what to do', async () => {
+    const file = rig().directory.write('wrong', 'd41d8cd9-wrong');
+    const warden = await byDocumentation('approle', { auth: { ...named(), secret_id_file: file } });
+    const line = await refusal(warden);
+    expect(line).toMatchObject({ code: 'login_refused' });
+    expect(line?.message).toContain('auth/approle/login: invalid role or secret ID');
+    expect(line?.hint).toContain(file);
+    const missing = await byDocumentation('approle', {
+      auth: { ...named(), secret_id_file: '/nonexistent' },
+    });
+    expect(await refusal(missing)).toMatchObject({ code: 'no_token', hint: 'put a secret id there' });
+    expect(findSecrets(warden, ['d41d8cd9-wrong'])).toEqual([]);
+  });
+
+  test('in a mount that is not there', async () => {
+    const warden = await byDocumentation('approle', { auth: { ...named(), mount: 'elsewhere' } });
+    const line = await refusal(warden);
+    expect(line?.hint).toContain('bao auth list');
+  });
+
+  const wrap = (path: string) =>
+    asAdministrator(`bao write -wrap-ttl=10m -force -field=wrapping_token ${path} > wrapped`);
+  const wrapped = () => ({
+    role_id: read('role-id'),
+    secret_id_file: rig().directory.join('wrapped'),
+    secret_id_wrapped: true,
+  });
+
+  test('wrapped: unwrapped once, and kept for the next login', async () => {
+    await wrap('auth/approle/role/warden/secret-id');
+    const warden = await byDocumentation('approle', { auth: wrapped() });
+    await logsIn(warden);
+    await rig().bao.api('POST', 'sys/leases/revoke-prefix/auth/approle/login');
+    await logsIn(warden);
+    expect(findSecrets(warden, [read('wrapped')])).toEqual([]);
+  });
+
+  test.each([
+    [
+      'unwrapped by somebody else',
+      'bao unwrap -field=secret_id $(cat wrapped) > stolen',
+      'unwrapped by somebody else',
+    ],
+    [
+      'taken and wrapped anew',
+      'bao write -wrap-ttl=10m -field=wrapping_token sys/wrapping/wrap secret_id=$(bao unwrap -field=secret_id $(cat wrapped)) > forged && mv forged wrapped',
+      'was made by sys/wrapping/wrap',
+    ],
+  ])('wrapped and %s: no login, and it is said', async (_name, theft, words) => {
+    await wrap('auth/approle/role/warden/secret-id');
+    await asAdministrator(theft);
+    const warden = await byDocumentation('approle', { auth: wrapped() });
+    const line = await refusal(warden);
+    expect(line).toMatchObject({ code: 'login_refused', message: expect.stringContaining(words) });
+    expect(line?.hint).toContain('find out who');
+    expect(findSecrets(warden, [read('wrapped')])).toEqual([]);
+  });
+
+  test('inline: no token is made, and none is held', async () => {
+    const warden = await byDocumentation('inline', { auth: named() });
+    await logsIn(warden);
+    await logsIn(warden);
+    const { cert } =
+      warden.trail().findLast(({ event, outcome }) => event === 'cert.mint' && outcome === 'ok') ?? {};
+    expect(cert?.key_id).toContain('approle');
+    expect(findSecrets(warden, [read('secret-id')])).toEqual([]);
+    const file = rig().directory.write('wrong', 'd41d8cd9-wrong');
+    const wrong = await byDocumentation('inline', { auth: { ...named(), secret_id_file: file } });
+    expect(await refusal(wrong)).toMatchObject({
+      message: expect.stringContaining('invalid role or secret ID'),
+    });
+  });
+
+  test('by a proxy on a Unix socket: no credential in warden at all', async () => {
+    const { bao, directory } = rig();
+    const socket = directory.socket('bao.sock');
+    const config = block('proxy-server')
+      .replace('https://bao.example.com:8200', bao.addr)
+      .replace('/run/warden/bao.sock', socket);
+    directory.write('proxy.hcl', config);
+    const env = { HOME: directory.path };
+    const proxy = start(BAO, ['proxy', '-config=proxy.hcl'], { cwd: directory.path, env });
+    onTestFinished(async () => void (await proxy.stop()));
+    await proxy.waitFor('renewed auth token', 20_000);
+    const warden = await byDocumentation('proxy', { addr: `unix://${socket}` });
+    await logsIn(warden);
+    expect(findSecrets(warden, [read('secret-id')])).toEqual([]);
+    await proxy.stop();
+    expect(await refusal(warden)).toMatchObject({ code: expect.stringMatching(/^bao_/) });
+  });
+});
+
+/** A JWT, signed with ES256. */
+function jwt(
+  key: ReturnType<typeof generateKeyPairSync>['privateKey'],
+  claims: Readonly<Record<string, unknown>>,
+): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const now = Math.floor(Date.now() / 1000);
+  const body = `${part({ alg: 'ES256', typ: 'JWT' })}.${part({ iat: now, exp: now + 600, ...claims })}`;
+  return `${body}.${sign('sha256', Buffer.from(body), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+}
+
+const issuer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+describe('jwt', () => {
+  const claims = { aud: 'warden', sub: 'tunnel-1' };
+  beforeAll(async () => {
+    rig().directory.write('issuer.pem', issuer.publicKey.export({ type: 'spki', format: 'pem' }));
+    await asAdministrator(block('jwt-server'));
+  });
+
+  test('in a file that rotates', async () => {
+    const { bao, directory } = rig();
+    const first = jwt(issuer.privateKey, { ...claims, jti: '1' });
+    const file = directory.write('jwt', first);
+    const warden = await byDocumentation('jwt', { auth: { jwt_file: file } });
+    await logsIn(warden);
+    writeFileSync(file, jwt(issuer.privateKey, { aud: 'another', sub: 'tunnel-1' }));
+    // The token is good as long as it is good.
+    await logsIn(warden);
+    await bao.api('POST', 'sys/leases/revoke-prefix/auth/jwt/login');
+    const line = await refusal(warden);
+    expect(line).toMatchObject({ code: 'login_refused', message: expect.stringContaining('audience') });
+    expect(line?.hint).toContain(file);
+    const second = jwt(issuer.privateKey, { ...claims, jti: '2' });
+    writeFileSync(file, second);
+    await logsIn(warden);
+    expect(findSecrets(warden, [first, second])).toEqual([]);
+  });
+
+  test('in the environment; inline as well', async () => {
+    const WARDEN_JWT = jwt(issuer.privateKey, claims);
+    for (const inline of [false, true]) {
+      const auth = { method: 'jwt', role: 'warden', jwt_env: 'WARDEN_JWT', inline };
+      const warden = await rig().daemon(auth, { role: ROLE, env: { WARDEN_JWT } });
+      await logsIn(warden);
+      expect(findSecrets(warden, [WARDEN_JWT])).toEqual([]);
+    }
+  });
+});
+
+test('kubernetes, with a stand-in for TokenReview', async (context) => {
+  const missing = opensslMissing();
+  if (missing !== undefined) context.skip(missing);
+  const { directory } = rig();
+  const account = { name: 'warden', uid: '0e0f' };
+  const token = jwt(issuer.privateKey, {
+    'kubernetes.io': { namespace: 'default', serviceaccount: account },
+  });
+  const reviews: string[] = [];
+  const cluster = createServer((request, response) => {
+    reviews.push(`${request.method} ${request.url}`);
+    request.resume();
+    const user = { username: 'system:serviceaccount:default:warden', uid: account.uid };
+    response.setHeader('content-type', 'application/json');
+    response.statusCode = 201;
+    const kind = { kind: 'TokenReview', apiVersion: 'authentication.k8s.io/v1' };
+    response.end(JSON.stringify({ ...kind, status: { authenticated: true, user } }));
+  });
+  await new Promise<void>((resolve) => cluster.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void cluster.close());
+  const address = cluster.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const here = `http://127.0.0.1:${address.port} disable_local_ca_jwt=true kubernetes_ca_cert=@machines-ca.pem`;
+  await asAdministrator(block('kubernetes-server').replace('https://kubernetes.default.svc', here));
+  const file = directory.write('service-account', token);
+  const warden = await byDocumentation('kubernetes', { auth: { jwt_file: file } });
+  await logsIn(warden);
+  expect(reviews).toEqual(['POST /apis/authentication.k8s.io/v1/tokenreviews']);
+  expect(findSecrets(warden, [token])).toEqual([]);
+});
+
+test('cert', async (context) => {
+  const missing = opensslMissing();
+  if (missing !== undefined) context.skip(missing);
+  const { directory } = rig();
+  await asAdministrator(block('cert-server'));
+  const files = {
+    client_cert: directory.join('tunnel-1.pem'),
+    client_key: directory.join('tunnel-1.key'),
+    ca_cert: directory.join('machines-ca.pem'),
+  };
+  const addr = `https://127.0.0.1:${tlsPort}`;
+  const warden = await byDocumentation('cert', { addr, settings: files });
+  await logsIn(warden);
+  const other = { ...files, client_cert: directory.join('bao.pem'), client_key: directory.join('bao.key') };
+  const stranger = await byDocumentation('cert', { addr, settings: other });
+  const line = await refusal(stranger);
+  expect(line).toMatchObject({ code: 'login_refused' });
+  expect(line?.hint).toContain('client_cert');
+  expect(findSecrets(warden, [readFileSync(files.client_key, 'utf8').split('\n')[1] ?? ''])).toEqual([]);
+});
