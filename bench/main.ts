@@ -8,6 +8,7 @@ import { describeMachine } from './machine.ts';
 import { mintBench } from './mint.ts';
 import { relayBench } from './relay.ts';
 import { type Figure, renderFigures, TABLE_HEAD, verdictOf } from './report.ts';
+import { signBench } from './sign.ts';
 import { stormBench } from './storm.ts';
 import { trailBench } from './trail.ts';
 
@@ -21,6 +22,7 @@ const BENCHES = [
   connectionsBench,
   trailBench,
   cliBench,
+  signBench,
 ];
 
 const { values, positionals } = parseArgs({

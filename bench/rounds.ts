@@ -10,15 +10,17 @@ export interface Way {
   readonly env: Environment;
   /** The exit code that it must have; default 0: a failure is fast. */
   readonly code?: number;
+  /** Its standard error is nobody's. */
+  readonly quiet?: boolean;
 }
 
 /** Milliseconds from start to end. Throws where it ends with another code. */
-function timed({ argv, env, code: wanted = 0 }: Way): Promise<number> {
+function timed({ argv, env, code: wanted = 0, quiet = false }: Way): Promise<number> {
   const [program = '', ...args] = argv;
   return new Promise((resolve, reject) => {
     const began = performance.now();
     const child = spawn(program, args, {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', quiet ? 'ignore' : 'inherit'],
       env: minimalEnvironment(env),
     });
     child.once('error', reject);

@@ -1,7 +1,7 @@
 /** `warden sign`: a certificate for a tool's own key (ops-warden's `cert_command`, contract 1.0). */
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../config/duration.ts';
-import { readSubmittedKey } from '../ssh/submitted-key.ts';
+import { refusePrivateKey } from '../ssh/private-key-text.ts';
 import { readInput } from '../system/read-input.ts';
 import { certificateForFile, certificatePath, putFile, tellIssued } from './certificate-for-file.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
@@ -80,8 +80,9 @@ Examples:
     .action(
       action(async (actor: string, flags: SignFlags) => {
         const text = await readInput(flags.pubkey, MAX_KEY_BYTES);
-        const { type, blob } = readSubmittedKey(text);
-        const public_key = `${type} ${blob.toString('base64')}`;
+        // It must not even reach the daemon. All else about the key is looked at where it is signed.
+        refusePrivateKey(text);
+        const public_key = text.trim();
         const issued = await certificateForFile(flags, {
           command: 'sign',
           actor,

@@ -1,6 +1,7 @@
 /** A public key that somebody wants certified: one `.pub` line, and of a kind that is worth a certificate. */
 import { WardenError } from '../errors.ts';
 import { isCertificateType } from './certificate.ts';
+import { refusePrivateKey } from './private-key-text.ts';
 import { type PublicKey, parsePublicKey, parsePublicKeyLine } from './public-key.ts';
 
 /** What RSA keys are held to (NIST SP 800-57 part 1, table 2: 128 bits of security). */
@@ -15,11 +16,7 @@ function bad(message: string, hint: string): WardenError {
  * 3072 bits and DSA; `malformed` and `limit_exceeded` for what is no key line.
  */
 export function readSubmittedKey(text: string): PublicKey {
-  if (/PRIVATE KEY/.test(text))
-    throw bad(
-      'this is a private key, which nobody else may see',
-      'name the public key beside it: the file ending in .pub',
-    );
+  refusePrivateKey(text);
   if (text.trim() === '')
     throw bad('there is no public key: the input is empty', 'name a .pub file, or send its line to -');
   const { type, blob } = parsePublicKeyLine(`${text.trim()}\n`);
