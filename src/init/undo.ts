@@ -16,7 +16,7 @@ export interface Undone {
 }
 
 /** In state_dir. */
-const STATE_NAMES = ['audit', 'ssh-ca.json', 'agent.log'] as const;
+const STATE_NAMES = ['audit', 'audit.key', 'ssh-ca.json', 'agent.log'] as const;
 /** In the directory of the daemon's sockets. */
 const RUNTIME_NAMES = ['agent.sock', 'control.sock', 'agent.pid', 'daemons', 'to', 'lane'] as const;
 

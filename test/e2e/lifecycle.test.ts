@@ -171,7 +171,11 @@ describe('SIGTERM', () => {
     expect(await waiting).toMatchObject({ code: 0 });
     expect(await warden.ended()).toMatchObject({ code: 0 });
     expect((await far.sshd.waitForLogins(logins + 1)).at(-1)?.keyType).toBe('ED25519-CERT');
-    expect(warden.trail().slice(-2)).toMatchObject([{ event: 'cert.used' }, { event: 'agent.stop' }]);
+    const ended = warden
+      .trail()
+      .slice(-3)
+      .map(({ event }) => event);
+    expect(ended).toEqual(['cert.used', 'agent.stop', 'trail.checkpoint']);
     await warden.start();
   });
 
