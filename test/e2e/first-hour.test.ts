@@ -1,7 +1,8 @@
-/** docs/first-hour.md word by word: an empty home, the real bao, sshd and ssh; it ends with a login, and leaves what it says. docs/upgrading.md. */
+/** docs/first-hour.md word by word: the installed package, an empty home, the real bao, sshd and ssh; it ends with a login, and leaves what it says. docs/upgrading.md. */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { installedPackage } from '../support/installed-package.ts';
 import { type OpenBao, openbaoBinary, startOpenBao } from '../support/openbao.ts';
 import { blocks, blocksOf } from '../support/pages.ts';
 import { findProgram, mustRun, run } from '../support/process.ts';
@@ -15,6 +16,7 @@ const PAGE = 'docs/first-hour.md';
 describe(PAGE, () => {
   const missing = realPartsMissing();
   const home = tempDirectory();
+  const installed = installedPackage();
   let bao: OpenBao | undefined;
   let sshd: Sshd | undefined;
 
@@ -25,6 +27,7 @@ describe(PAGE, () => {
     await run(LAUNCHER, ['agent', '--stop'], { env: { HOME: home.path, XDG_RUNTIME_DIR: home.path } });
     await sshd?.stop();
     await bao?.stop();
+    await installed.remove();
     home.remove();
   });
 
@@ -37,15 +40,15 @@ describe(PAGE, () => {
   test('ends with a login, and its undo with what it says', async () => {
     bao = await startOpenBao();
     await bao.api('DELETE', 'sys/mounts/ssh');
+    await installed.install();
     mkdirSync(home.join('bin'));
-    await mustRun('ln', ['-s', LAUNCHER, home.join('bin/warden')]);
     // ssh takes its home from the password database; everything that the page does not say is in this file.
     home.write('bin/ssh', `#!/bin/sh\nexec ${findProgram('ssh')} -F "$HOME/.ssh/config" "$@"\n`, 0o755);
     const env = {
       HOME: home.path,
       XDG_RUNTIME_DIR: home.path,
       BAO_ADDR: bao.addr,
-      PATH: `${home.join('bin')}:${dirname(openbaoBinary() ?? '')}:${process.env['PATH']}`,
+      PATH: `${home.join('bin')}:${installed.bin}:${dirname(openbaoBinary() ?? '')}:${process.env['PATH']}`,
     };
     const administrator = blocks(PAGE, 'first-hour:administrator');
     await mustRun('sh', ['-euc', administrator], {
@@ -80,7 +83,7 @@ describe(PAGE, () => {
     expect(readdirSync(home.path).sort()).toEqual(
       ['.profile', '.ssh', '.vault-token', 'bin', 'setup.sh', 'warden_user_ca.pub'].sort(),
     );
-  }, 120_000);
+  }, 180_000);
 });
 
 describe('docs/upgrading.md', () => {

@@ -1,61 +1,34 @@
 /** The package as people get it: installed into an empty prefix for an empty home, used, and taken out again without a trace. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import * as z from 'zod';
-import { type Environment, findProgram, mustRun, run, start } from '../support/process.ts';
-import { pack, type Registry, startRegistry } from '../support/registry.ts';
+import { installedPackage, readPackageManifest } from '../support/installed-package.ts';
+import { findProgram, mustRun, run, start } from '../support/process.ts';
 import { ssh } from '../support/ssh.ts';
-import { tempDirectory } from '../support/temp.ts';
 
-const directory = tempDirectory('inst-');
-const prefix = directory.join('prefix');
-const home = directory.join('home');
-const bin = directory.join('prefix/bin');
-/** As in a new user's shell: nothing of this checkout, and the prefix on PATH. */
-const env: Environment = { HOME: home, PATH: `${bin}:${process.env['PATH']}` };
-const manifest = z.object({
-  dependencies: z.record(z.string(), z.string()),
-  scripts: z.record(z.string(), z.string()),
-});
-let registry: Registry;
-let npm: (...args: readonly string[]) => Promise<string>;
+const installed = installedPackage();
+const { directory, env, prefix } = installed;
 
-beforeAll(async () => {
-  for (const each of ['home', 'packages', 'prefix']) mkdirSync(directory.join(each), { mode: 0o700 });
-  const { dependencies } = manifest.parse(JSON.parse(readFileSync('package.json', 'utf8')));
-  registry = await startRegistry(Object.keys(dependencies), directory.join('packages'), home);
-  npm = (...args) =>
-    mustRun('npm', [...args, '--global', '--no-audit', '--no-fund', '--no-update-notifier'], {
-      env: { ...env, npm_config_prefix: prefix, npm_config_registry: registry.url },
-      cwd: directory.path,
-      deadline: 60_000,
-    });
-  const file = await pack(resolve('.'), directory.join('packages'), home);
-  await npm('install', file);
-}, 120_000);
+beforeAll(() => installed.install(), 120_000);
 afterAll(async () => {
   await run('warden', ['agent', '--stop'], { env });
-  await registry?.stop();
-  directory.remove();
+  await installed.remove();
 });
 
 test('the package is built before it is packed, and needs nothing but koffi', () => {
-  const { scripts, dependencies } = manifest.parse(JSON.parse(readFileSync('package.json', 'utf8')));
+  const { scripts, dependencies } = readPackageManifest();
   expect(scripts['prepack']).toBe('npm run --silent build');
   expect(Object.keys(dependencies)).toEqual(['koffi']);
-  const installed = readdirSync(directory.join('prefix/lib/node_modules/warden'));
-  expect(installed).not.toContain('src');
-  expect(installed).not.toContain('test');
+  const files = readdirSync(directory.join('prefix/lib/node_modules/warden'));
+  expect(files).not.toContain('src');
+  expect(files).not.toContain('test');
 });
 
 test('commands start without a build, wherever they are called from', async () => {
   const help = await run('warden', ['--help'], { env, cwd: '/' });
   expect(help).toMatchObject({ code: 0, stderr: '' });
   const version = await mustRun('warden', ['--version'], { env });
-  expect(version).toBe(
-    `${z.object({ version: z.string() }).parse(JSON.parse(readFileSync('package.json', 'utf8'))).version}\n`,
-  );
+  expect(version).toBe(`${readPackageManifest().version}
+`);
 });
 
 test('lab, agent, login', async () => {
@@ -94,7 +67,7 @@ test('the manual page is where man looks', async (context) => {
 });
 
 test('uninstalling leaves nothing', async () => {
-  await npm('uninstall', 'warden');
+  await installed.uninstall();
   const left = readdirSync(prefix, { recursive: true, withFileTypes: true }).filter(
     (entry) => !entry.isDirectory(),
   );
