@@ -7,6 +7,7 @@ import { readAuditKey } from '../trail/audit-key.ts';
 import { type Checkpoint, readCheckpoint, splitNotes } from '../trail/checkpoint.ts';
 import { encodeVerifierKey, type NoteKey, parseVerifierKey } from '../trail/note.ts';
 import { renderVerification, verifyTrail } from '../trail/verify.ts';
+import { readEvidence } from '../tunnel/evidence.ts';
 import { auditDirectory } from './audit-directory.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 
@@ -14,6 +15,7 @@ const MAX_ANCHORS_BYTES = 16 * 1024 * 1024;
 
 interface VerifyFlags extends CommonFlags {
   readonly anchor?: string;
+  readonly evidence?: string;
   readonly key?: string;
   readonly json?: boolean;
 }
@@ -28,21 +30,25 @@ function keyOf(text: string | undefined, directory: string): NoteKey | undefined
   });
 }
 
-/** The checkpoints in a file. Throws `malformed` where one is none, or not signed by the key. */
-function readAnchors(path: string, key: NoteKey | undefined): readonly Checkpoint[] {
+/** A file that was kept elsewhere, and the key to check it with. Throws `bad_key`, `usage`, `limit_exceeded`. */
+function readKept(path: string, key: NoteKey | undefined): { readonly text: string; readonly key: NoteKey } {
   if (key === undefined)
-    throw new WardenError('bad_key', 'there is no key to check the anchor with', {
+    throw new WardenError('bad_key', `there is no key to check ${path} with`, {
       hint: 'name the one that you kept: --key "$(cat key)", as warden audit key printed it',
     });
-  let text: string;
   try {
     if (statSync(path).size > MAX_ANCHORS_BYTES)
       throw new WardenError('limit_exceeded', `${path} is longer than 16 MiB`);
-    text = readFileSync(path, 'utf8');
+    return { text: readFileSync(path, 'utf8'), key };
   } catch (thrown) {
     if (thrown instanceof WardenError) throw thrown;
-    throw new WardenError('usage', `the anchor ${path} can't be read: ${errnoOf(thrown)}`);
+    throw new WardenError('usage', `${path} can't be read: ${errnoOf(thrown)}`);
   }
+}
+
+/** The checkpoints in a file. Throws `malformed` where one is none, or not signed by the key. */
+function readAnchors(path: string, given: NoteKey | undefined): readonly Checkpoint[] {
+  const { text, key } = readKept(path, given);
   const checkpoints = splitNotes(text).map((note) => readCheckpoint(note, key));
   if (checkpoints.length === 0) throw new WardenError('malformed', `${path} holds no checkpoint`);
   return checkpoints.map((checkpoint, index) => {
@@ -53,6 +59,12 @@ function readAnchors(path: string, key: NoteKey | undefined): readonly Checkpoin
   });
 }
 
+/** The head of the trail in a tunnel's cutover record. Throws as `readEvidence`. */
+function readHead(path: string, given: NoteKey | undefined) {
+  const { text, key } = readKept(path, given);
+  return readEvidence(text, key);
+}
+
 export function auditCommand(command: Command): void {
   command
     .command('verify')
@@ -61,6 +73,7 @@ export function auditCommand(command: Command): void {
       '--anchor <file>',
       'checkpoints that were kept elsewhere: the trail must still hold what they say',
     )
+    .option('--evidence <file>', 'a record by `warden tunnel evidence`: signed, and the trail still holds it')
     .option('--key <key>', "who signs them, as `warden audit key` printed it; default: this machine's")
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--json', 'for a program')
@@ -75,7 +88,10 @@ Examples:
       action(async (flags: VerifyFlags) => {
         const directory = auditDirectory(flags);
         const key = keyOf(flags.key, directory);
-        const anchors = flags.anchor === undefined ? [] : readAnchors(flags.anchor, key);
+        const anchors = [
+          ...(flags.anchor === undefined ? [] : readAnchors(flags.anchor, key)),
+          ...(flags.evidence === undefined ? [] : [readHead(flags.evidence, key)]),
+        ];
         const result = await verifyTrail(directory, { key, anchors });
         if (flags.json === true) printJson(result);
         else print(renderVerification(result));

@@ -8,8 +8,9 @@ import { WardenError } from '../errors.ts';
 import { seeRoles } from '../openbao/roles-of.ts';
 import { readInput } from '../system/read-input.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
+import { auditKey, readAuditKey } from '../trail/audit-key.ts';
 import { verifyTrail } from '../trail/verify.ts';
-import { evidence } from '../tunnel/evidence.ts';
+import { evidence, signEvidence } from '../tunnel/evidence.ts';
 import { readiness } from '../tunnel/readiness.ts';
 import { readTunnel, type Tunnel, tunnelsPath } from '../tunnel/tunnels-file.ts';
 import { certificateForFile, putFile } from './certificate-for-file.ts';
@@ -79,9 +80,10 @@ async function check(name: string | undefined, flags: CheckFlags): Promise<void>
 
 async function writeEvidence(name: string, flags: EvidenceFlags): Promise<void> {
   const tunnel = tunnelOf(name);
-  const audit = join(configOf(flags).stateDir, 'audit');
+  const { stateDir } = configOf(flags);
+  const audit = join(stateDir, 'audit');
   const { issuances } = await listIssuances(audit, { days: ALL_DAYS, now: Date.now(), actor: tunnel.actor });
-  const verified = await verifyTrail(audit);
+  const verified = await verifyTrail(audit, { key: readAuditKey(stateDir) });
   if (!verified.intact)
     throw new WardenError('trail_tampered', 'the trail is not what warden wrote: no evidence from it', {
       hint: 'warden audit verify',
@@ -102,9 +104,9 @@ async function writeEvidence(name: string, flags: EvidenceFlags): Promise<void> 
     rollbackTested: flags.rollbackTested === true,
     oldKeyRemoved: flags.oldKeyRemoved === true,
   });
-  const text = JSON.stringify(record, null, 2);
-  if (flags.out === undefined) print(text);
-  else putFile(flags.out, `${text}\n`);
+  const note = signEvidence(record, auditKey(stateDir));
+  if (flags.out === undefined) process.stdout.write(note);
+  else putFile(flags.out, note);
   for (const lack of lacks) process.stderr.write(`${sanitizeLine(`warden: it lacks: ${lack}`)}\n`);
   if (lacks.length > 0) process.exitCode = 1;
 }
@@ -144,7 +146,7 @@ export function tunnelCommand(command: Command): void {
     .option('--config <file>', 'the configuration: warden.yaml')
     .addHelpText(
       'after',
-      '\nHolds nothing secret. It is not signed yet: the trail has no checkpoints.\n\nExample:\n  $ warden tunnel evidence state-hub-coulombcore --sshd-log auth.log --events bridge.jsonl --out cutover.json',
+      '\nHolds nothing secret. JSON, signed with the trail’s key: warden audit verify --evidence FILE checks it.\n\nExample:\n  $ warden tunnel evidence state-hub-coulombcore --sshd-log auth.log --events bridge.jsonl --out cutover.json',
     )
     .action(action(writeEvidence));
 }

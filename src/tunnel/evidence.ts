@@ -1,12 +1,14 @@
 /**
  * The cutover record of a tunnel: what was observed, and nothing secret: certificates from warden's trail, logins from sshd's log joined
- * by serial, ops-bridge's own events. Left out: a signature (checkpoints of the trail are not built yet); the head of the trail stands in
- * it instead, so that who keeps the record can tell later whether the trail was rewritten.
+ * by serial, ops-bridge's own events. Signed with the trail's key as a note (C2SP signed-note), and it names the trail's head: who keeps the
+ * record can tell later whether the trail was rewritten.
  */
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import type { Issuance } from '../activity/issuances.ts';
 import { errnoOf, WardenError } from '../errors.ts';
+import type { AuditKey } from '../trail/audit-key.ts';
+import { isSignedBy, type NoteKey, parseNote, signNote } from '../trail/note.ts';
 import type { Tunnel } from './tunnels-file.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -102,7 +104,6 @@ export function evidence(input: EvidenceInput) {
     rollback_tested: input.rollbackTested,
     old_key_removed: input.oldKeyRemoved,
     trail_head: input.trailHead,
-    signature: null,
   };
   const lacks = [
     ...(certificates.length === 0 ? [`no certificate was issued to ${tunnel.actor}`] : []),
@@ -114,4 +115,28 @@ export function evidence(input: EvidenceInput) {
     ...(record.old_key_removed ? [] : ['the old key still opens the host (--old-key-removed)']),
   ];
   return { record, lacks };
+}
+
+/** The record as a signed note: JSON, an empty line, the signature's line. */
+export function signEvidence(record: ReturnType<typeof evidence>['record'], key: AuditKey): string {
+  return signNote(`${JSON.stringify(record, null, 2)}\n`, key, (bytes) => key.sign(bytes));
+}
+
+const head = z.looseObject({
+  kind: z.literal('tunnel-cutover'),
+  trail_head: z.object({ seq: z.int().nonnegative(), hash: z.string().regex(/^[0-9a-f]{64}$/) }),
+});
+
+/** The head of the trail that a signed record names. Throws `malformed` where it is none, or not signed by `key`. */
+export function readEvidence(note: string, key: NoteKey): { readonly seq: number; readonly hash: string } {
+  const parsed = parseNote(note);
+  if (parsed === undefined || !isSignedBy(parsed, key))
+    throw new WardenError('malformed', `the record is not signed by ${key.name}`, {
+      hint: 'it was changed, or it is of another trail; --key takes another key',
+    });
+  try {
+    return head.parse(JSON.parse(parsed.text)).trail_head;
+  } catch (cause) {
+    throw new WardenError('malformed', 'what is signed is no record of a cutover', { cause });
+  }
 }

@@ -14,7 +14,6 @@ import { LAUNCHER } from '../support/warden.ts';
 const GATE = resolve('scripts/check-tunnel-cert-readiness');
 const record = z.looseObject({
   certificates: z.array(z.looseObject({ serial: z.string() })),
-  signature: z.null(),
 });
 
 const rig = useRig({
@@ -219,7 +218,8 @@ test('evidence joins the trail, sshd’s log and the bridge’s events, holds no
     stdout: '',
     stderr: '',
   });
-  const written = record.parse(JSON.parse(readFileSync(out, 'utf8')));
+  const [json = ''] = readFileSync(out, 'utf8').split('\n\n');
+  const written = record.parse(JSON.parse(json));
   expect(written).toMatchObject({
     tunnel: 'hub',
     actor: 'agt-tunnel',
@@ -229,4 +229,16 @@ test('evidence joins the trail, sshd’s log and the bridge’s events, holds no
   });
   expect(written.certificates.length).toBeGreaterThanOrEqual(4);
   expect(readFileSync(out, 'utf8')).not.toMatch(/PRIVATE|cert-v01|hvs\.|s\.[A-Za-z0-9]{20}/);
+
+  const verify = (file: string) => warden.cli(['audit', 'verify', '--evidence', file]);
+  expect(await verify(out)).toMatchObject({ code: 0 });
+  const changed = directory.write(
+    'changed.json',
+    readFileSync(out, 'utf8').replace('"operator": "', '"operator": "not '),
+  );
+  expect(await verify(changed)).toMatchObject({
+    code: 65,
+    stderr: expect.stringMatching(/not signed by warden-audit/),
+  });
+  expect(await verify(log)).toMatchObject({ code: 65 });
 });
