@@ -1,10 +1,11 @@
 /**
  * The control socket: HTTP and JSON beside the agent's socket, for the CLI of the same user. It is never forwarded, so it may say
  * what the agent protocol must not: status, the last refusals; and it takes orders: to read the configuration again, to open a
- * destination socket, to mint a certificate for a file, to stop.
+ * destination socket, to mint a certificate for a file, to log in and out, to stop.
  */
 import { unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type LoginRequest, type LoginStep, loginRequestSchema } from '../src/control/login-steps.ts';
 import { CONTROL_PATHS, REFUSED, type Refusal, type Reload, type Status } from '../src/control/messages.ts';
 import { asWardenError, WardenError } from '../src/errors.ts';
 import { type FileCertificate, type FileRequest, fileRequestSchema } from '../src/issuance/file-request.ts';
@@ -22,6 +23,10 @@ export interface ControlHandlers {
   socket(request: SocketRequest): Promise<string>;
   /** Mints for a file. Rejects with a WardenError where nothing may be, or can be. */
   sign(request: FileRequest, caller: MintRequest['caller']): Promise<FileCertificate>;
+  /** The next step of a login. Rejects with what the login fails with. */
+  login(request: LoginRequest): Promise<LoginStep>;
+  /** Revokes the token and forgets it. Rejects where it could only be forgotten. */
+  logout(): Promise<{ credential: string }>;
   reload(): Reload;
   /** Called after the answer has been sent. */
   stop(): void;
@@ -81,11 +86,18 @@ async function sign(request: IncomingMessage, handlers: ControlHandlers): Promis
   return handlers.sign(parsed.data, { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) });
 }
 
+async function login(request: IncomingMessage, handlers: ControlHandlers): Promise<LoginStep> {
+  const parsed = loginRequestSchema.safeParse(await bodyOf(request));
+  if (parsed.success) return handlers.login(parsed.data);
+  // Not the parser's error: it may repeat a password.
+  throw new WardenError('malformed', 'the request to log in is not of this version, or too long');
+}
+
 function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): void {
   const url = new URL(request.url ?? '/', 'http://control');
   const call = `${request.method ?? ''} ${url.pathname}`;
   // The body of all other calls is empty.
-  if (call !== `POST ${CONTROL_PATHS.sign}`) request.resume();
+  if (![`POST ${CONTROL_PATHS.sign}`, `POST ${CONTROL_PATHS.login}`].includes(call)) request.resume();
   if (call === `GET ${CONTROL_PATHS.status}`) send(response, 200, handlers.status());
   else if (call === `GET ${CONTROL_PATHS.why}`)
     send(response, 200, { refusals: handlers.why(url.searchParams.get('host') ?? undefined) });
@@ -99,6 +111,10 @@ function answer(request: IncomingMessage, response: ServerResponse, handlers: Co
     );
   } else if (call === `POST ${CONTROL_PATHS.sign}`) {
     sendOutcome(response, sign(request, handlers));
+  } else if (call === `POST ${CONTROL_PATHS.login}`) {
+    sendOutcome(response, login(request, handlers));
+  } else if (call === `POST ${CONTROL_PATHS.logout}`) {
+    sendOutcome(response, handlers.logout());
   } else if (call === `POST ${CONTROL_PATHS.stop}`) {
     response.once('finish', () => handlers.stop());
     send(response, 200, {});

@@ -16,6 +16,7 @@ import { openControlServer } from './control-server.ts';
 import { DestinationSockets } from './destination-sockets.ts';
 import { Dispatcher } from './dispatch.ts';
 import { controlSocketOf, openListener } from './listener.ts';
+import { LoginDialogues } from './login-dialogues.ts';
 import { Refusals } from './refusals.ts';
 import { createServices } from './services.ts';
 import type { SocketScope } from './session/socket-scope.ts';
@@ -125,22 +126,23 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     void destinations.openUsual(lanes());
     return answer;
   };
+  const logins = new LoginDialogues();
+  const minting = () => {
+    if (setup.minting !== undefined) return setup.minting;
+    const why = `the agent mints nothing: ${setup.relayOnly ?? 'it has no configuration'}`;
+    throw new WardenError('config_invalid', why, { hint: 'warden agent --check' });
+  };
   const control = await openControlServer(controlSocketOf(options.socket), {
     status,
     why: (host) => refusals.list(host),
     reload,
-    sign(request, caller) {
-      const { config, minting } = setup;
-      if (config !== undefined && minting !== undefined)
-        return mintForFile(
-          minting.login.issuance,
-          { ...config, stateDir: minting.stateDir },
-          request,
-          caller,
-        );
-      const why = `the agent mints nothing: ${setup.relayOnly ?? 'it has no configuration'}`;
-      return Promise.reject(new WardenError('config_invalid', why, { hint: 'warden agent --check' }));
+    async sign(request, caller) {
+      const { stateDir, login } = minting();
+      if (setup.config === undefined) throw new WardenError('config_missing', 'there is no configuration');
+      return mintForFile(login.issuance, { ...setup.config, stateDir }, request, caller);
     },
+    login: async (request) => logins.next(request, () => minting().credential),
+    logout: async () => minting().logout(),
     socket: (request) => destinations.open(request, lanes()),
     stop: options.onStop,
   });

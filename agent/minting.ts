@@ -28,6 +28,7 @@ import type { LoginDependencies } from './session/found.ts';
 import { Register } from './session/register.ts';
 
 const WARM_DEADLINE_MS = 2_000;
+const LOGOUT_DEADLINE_MS = 5_000;
 
 export interface MintingOptions {
   /** Where the token may be; it is taken out. */
@@ -159,6 +160,16 @@ export function createMinting(first: Config, options: MintingOptions) {
     /** For the logins that begin now. */
     get login() {
       return parts.login;
+    },
+    /** What lets the next requests into OpenBao. */
+    get credential() {
+      return parts.access.credential;
+    },
+    /** Revokes the token and forgets it. Throws what stands in the way of revoking it. */
+    async logout() {
+      const { credential } = parts.access;
+      await credential.logout(LOGOUT_DEADLINE_MS);
+      return { credential: credential.describe() };
     },
     /** From now on logins are by this configuration, but for its state_dir. Throws `config_invalid`, and then nothing has changed. */
     configure(next: Config) {

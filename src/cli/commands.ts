@@ -37,6 +37,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./env.ts')).envCommand,
   },
   {
+    name: 'login',
+    about: 'log the running agent in to OpenBao; a password is asked for on the terminal',
+    load: async () => (await import('./login.ts')).loginCommand,
+  },
+  {
+    name: 'logout',
+    about: "revoke the running agent's token and forget it",
+    load: async () => (await import('./logout.ts')).logoutCommand,
+  },
+  {
     name: 'doctor',
     about: 'what would happen for a login, step by step, and what to do where it fails',
     load: async () => (await import('./doctor.ts')).doctorCommand,

@@ -18,6 +18,7 @@ const KEYS: Readonly<Record<string, { readonly must: readonly Key[]; readonly ma
   jwt: { must: ['role'], may: ['mount', 'jwt_file', 'jwt_env', 'inline'] },
   kubernetes: { must: ['role'], may: ['mount', 'jwt_file', 'jwt_env', 'inline'] },
   cert: { must: [], may: ['mount', 'role'] },
+  userpass: { must: ['username'], may: ['mount'] },
   none: { must: [], may: [] },
 };
 /** Of these one at most is told. */
@@ -60,6 +61,8 @@ export function resolveAuth(sources: Sources, yaml: OpenBaoYaml, block: string, 
       };
     case 'cert':
       return { method, mount, role: auth.role };
+    case 'userpass':
+      return { method, mount, username: auth.username ?? '' };
     case 'none':
       return { method };
     default:

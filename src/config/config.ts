@@ -49,12 +49,18 @@ export interface CertAuth {
   readonly role: string | undefined;
 }
 
+export interface UserpassAuth {
+  readonly method: 'userpass';
+  readonly mount: string;
+  readonly username: string;
+}
+
 /** Whoever listens at the address adds the credential. */
 export interface NoAuth {
   readonly method: 'none';
 }
 
-export type AuthConfig = TokenAuth | AppRoleAuth | JwtAuth | CertAuth | NoAuth;
+export type AuthConfig = TokenAuth | AppRoleAuth | JwtAuth | CertAuth | UserpassAuth | NoAuth;
 
 /** Absolute paths of the files that a way to log in keeps secrets in. */
 export function secretFiles(auth: AuthConfig): readonly string[] {

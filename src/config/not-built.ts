@@ -31,7 +31,7 @@ export const NOT_BUILT_IN_CONFIG: readonly NotBuilt[] = [
   },
   ...['openbao', 'vault'].map((block) => ({
     path: [block, 'auth', 'method'],
-    asks: (value: unknown) => value === 'userpass' || value === 'oidc',
+    asks: (value: unknown) => value === 'oidc',
     what: 'this way to log in is not built yet',
     hint: 'log in with bao login, and use method: token',
   })),

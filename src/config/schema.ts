@@ -46,7 +46,7 @@ export const baoPath = words.regex(
 const auth = z.strictObject({
   method: key(
     z.enum(['token', 'approle', 'jwt', 'kubernetes', 'cert', 'none', 'userpass', 'oidc']),
-    'How to log in to OpenBao: docs/openbao.md. `none`: the proxy at `addr` does. `userpass` and `oidc` are not built.',
+    'How to log in to OpenBao: docs/openbao.md. `none`: the proxy at `addr` does. `oidc` is not built.',
     'token',
   ),
   mount: key(baoPath, 'Where the method is mounted, behind `auth/`.', 'the method’s name'),
@@ -61,6 +61,10 @@ const auth = z.strictObject({
     'of `kubernetes`: /var/run/secrets/kubernetes.io/serviceaccount/token',
   ),
   jwt_env: key(variable, 'The name of the environment variable that holds the JWT.'),
+  username: key(
+    words.regex(/^[^/\s?#%]+$/, 'must be a name without / and spaces'),
+    'Who logs in with `userpass`; the password is asked for by `warden login`.',
+  ),
   inline: key(
     z.boolean(),
     'Log in within each request and hold no token; `approle`, `jwt` and `kubernetes`, OpenBao 2.5.4 or newer.',

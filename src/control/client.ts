@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type * as z from 'zod/mini';
 import { errnoOf, WardenError } from '../errors.ts';
 import { type FileCertificate, type FileRequest, fileCertificateSchema } from '../issuance/file-request.ts';
+import { type LoginRequest, type LoginStep, loginStepSchema, logoutSchema } from './login-steps.ts';
 import {
   CONTROL_PATHS,
   REFUSED,
@@ -21,6 +22,9 @@ import {
 const DEADLINE_MS = 2_000;
 /** Many may wait for their turn at OpenBao before us. */
 const SIGN_DEADLINE_MS = 30_000;
+/** A person may be in a browser, which the daemon waits for. */
+const LOGIN_DEADLINE_MS = 310_000;
+const LOGOUT_DEADLINE_MS = 10_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
 interface Order {
@@ -180,6 +184,19 @@ export async function requestCertificate(
   const order = { method: 'POST', path: CONTROL_PATHS.sign, body, deadlineMs: SIGN_DEADLINE_MS } as const;
   const outcome = await callFirst(sockets, order, fileCertificateSchema);
   return 'dead' in outcome ? undefined : outcome.answer;
+}
+
+/** The next step of a login: see LoginRequest. Throws `not_running`, and what the login fails with. */
+export function requestLogin(sockets: ControlSockets, request: LoginRequest): Promise<LoginStep> {
+  const body = JSON.stringify(request);
+  const order = { method: 'POST', path: CONTROL_PATHS.login, body, deadlineMs: LOGIN_DEADLINE_MS } as const;
+  return call(sockets, order, loginStepSchema);
+}
+
+/** Has the daemon revoke and forget its token; returns where it came from. Throws `not_running`, and why it could not be revoked. */
+export function requestLogout(sockets: ControlSockets): Promise<{ readonly credential: string }> {
+  const order = { method: 'POST', path: CONTROL_PATHS.logout, deadlineMs: LOGOUT_DEADLINE_MS } as const;
+  return call(sockets, order, logoutSchema);
 }
 
 /** Has the daemon read its configuration again. Throws `not_running`. */

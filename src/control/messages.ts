@@ -5,12 +5,14 @@
 import * as z from 'zod/mini';
 import { ERROR_CODE_NAMES } from '../errors.ts';
 
-/** What can be asked: `GET status`, `GET why?host=NAME`, `POST socket?host=…&lane=…&login=…`, `POST reload`, `POST stop`, and `POST sign` with a `FileRequest` as its body. */
+/** What can be asked: `GET status`, `GET why?host=NAME`, `POST socket?host=…&lane=…&login=…`, `POST reload`, `POST logout`, `POST stop`; `POST sign` with a `FileRequest` as its body, `POST login` with a `LoginRequest`. */
 export const CONTROL_PATHS = {
   status: '/v1/status',
   why: '/v1/why',
   socket: '/v1/socket',
   sign: '/v1/sign',
+  login: '/v1/login',
+  logout: '/v1/logout',
   reload: '/v1/reload',
   stop: '/v1/stop',
 } as const;

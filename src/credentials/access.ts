@@ -14,6 +14,7 @@ import { type RequestMethod, requestMethod } from './login-request.ts';
 import { noCredential } from './none.ts';
 import { tokenMethod } from './token.ts';
 import { TokenStore } from './token-store.ts';
+import { userpassMethod } from './userpass.ts';
 
 /** For revoking a token on the way out: it ends by itself, too. */
 const CLOSE_DEADLINE_MS = 1_000;
@@ -65,6 +66,7 @@ function credentialOf(auth: AuthConfig, parts: Parts, options: Required<AccessOp
   const hold = (method: LoginMethod) => new TokenStore({ method, engine, clock, notice });
   if (auth.method === 'none') return noCredential;
   if (auth.method === 'token') return hold(tokenMethod(auth, environment));
+  if (auth.method === 'userpass') return hold(userpassMethod(auth, engine));
   const method = requestMethodOf(auth, parts, environment);
   if (method === undefined) throw new WardenError('config_invalid', 'openbao.auth.method is not built');
   return 'inline' in auth && auth.inline

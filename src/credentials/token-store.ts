@@ -54,6 +54,8 @@ export class TokenStore implements Credential {
   #timer: NodeJS.Timeout | undefined;
   #retryMs = FIRST_RETRY_MS;
   #closed = false;
+  /** Somebody said so: until a login that somebody asks for, none is made. */
+  #loggedOut = false;
 
   constructor(options: TokenStoreOptions) {
     this.#options = options;
@@ -65,6 +67,8 @@ export class TokenStore implements Credential {
 
   async authorization(deadlineMs: number): Promise<Authorization> {
     const { method } = this.#options;
+    if (this.#loggedOut)
+      throw new WardenError('no_token', 'the agent was logged out of OpenBao', { hint: 'warden login' });
     let held = this.#held;
     if (held !== undefined && (await method.changed())) held = undefined;
     // Where nobody here can get another, OpenBao decides: this clock may be wrong.
@@ -100,13 +104,16 @@ export class TokenStore implements Credential {
   }
 
   async login(dialogue: Dialogue): Promise<void> {
-    await this.#logIn(DIALOGUE_DEADLINE_MS, dialogue);
+    this.#loggedOut = false;
+    // By itself: nobody else waits for a person's typing.
+    await this.#logInOnce(DIALOGUE_DEADLINE_MS, dialogue);
     await this.#inspecting;
   }
 
   async logout(deadlineMs: number): Promise<void> {
     const held = this.#held;
     this.#drop();
+    this.#loggedOut = true;
     if (held !== undefined) await this.#options.engine.revokeSelf(held.authorization, deadlineMs);
   }
 
@@ -160,16 +167,16 @@ export class TokenStore implements Credential {
   }
 
   /** One login for all who ask meanwhile; the new token takes the old one's place only when it is there. */
-  #logIn(deadlineMs: number, dialogue?: Dialogue): Promise<Held> {
-    if (this.#pending !== undefined && dialogue === undefined) return this.#pending;
-    const pending = this.#logInOnce(deadlineMs, dialogue).finally(() => {
+  #logIn(deadlineMs: number): Promise<Held> {
+    if (this.#pending !== undefined) return this.#pending;
+    const pending = this.#logInOnce(deadlineMs).finally(() => {
       if (this.#pending === pending) this.#pending = undefined;
     });
     this.#pending = pending;
     return pending;
   }
 
-  async #logInOnce(deadlineMs: number, dialogue: Dialogue | undefined): Promise<Held> {
+  async #logInOnce(deadlineMs: number, dialogue?: Dialogue): Promise<Held> {
     const { clock, method } = this.#options;
     const [sinceNs, sinceMs] = [clock.monotonicNs(), clock.now()];
     const grant = await method.logIn(deadlineMs, dialogue);

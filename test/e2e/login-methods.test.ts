@@ -2,7 +2,7 @@
  * docs/openbao.md: each section's blocks taken from the file and used, the administrator's by the real `bao`, the configuration by a daemon that
  * then logs in; and what becomes of a login whose secret rotates, is wrong, or was taken by somebody else.
  */
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname } from 'node:path';
@@ -12,9 +12,9 @@ import { z } from 'zod';
 import { fetchRefusals } from '../../src/control/client.ts';
 import { findSecrets, useCredentialRig } from '../support/credential-rig.ts';
 import { freePort, openbaoBinary } from '../support/openbao.ts';
-import { type Environment, mustRun, start } from '../support/process.ts';
+import { type Environment, mustRun, runInTerminal, start, type Typed } from '../support/process.ts';
 import { makeCa, makeCertificate, opensslMissing } from '../support/tls.ts';
-import type { Warden } from '../support/warden.ts';
+import { LAUNCHER, type Warden } from '../support/warden.ts';
 
 const ROLE = 'warden-jit-adm';
 const BAO = openbaoBinary() ?? 'bao';
@@ -317,6 +317,86 @@ test('kubernetes, with a stand-in for TokenReview', async (context) => {
   await logsIn(warden);
   expect(reviews).toEqual(['POST /apis/authentication.k8s.io/v1/tokenreviews']);
   expect(findSecrets(warden, [token])).toEqual([]);
+});
+
+/** RFC 6238, of an `otpauth://` address as OpenBao gives it: SHA-1, 6 digits, 30 s. */
+function totp(url: string, now = Date.now()): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  const secret = (new URL(url).searchParams.get('secret') ?? '').replace(/=+$/, '');
+  const bits = [...secret].map((letter) => alphabet.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(now / 30_000)));
+  const mac = createHmac('sha1', key).update(counter).digest();
+  const code = (mac.readUInt32BE((mac.at(-1) ?? 0) & 15) & 0x7fffffff) % 1_000_000;
+  return String(code).padStart(6, '0');
+}
+
+describe('userpass', () => {
+  const PASSWORD = 'correct-horse-battery';
+  const server = (name: string) => asAdministrator(`PASSWORD=${PASSWORD}\n${block(name)}`);
+  const login = (warden: Warden, ...typed: Typed[]) =>
+    runInTerminal([LAUNCHER, 'login'], {
+      env: { HOME: warden.dir.path, WARDEN_CONFIG: warden.configFile },
+      typed,
+      deadline: 60_000,
+    });
+  const password = (send: string): Typed => ({ after: 'Password of alice for OpenBao: ', send: `${send}\r` });
+
+  test('a person logs in on the terminal, out and in again; MFA is asked for', async () => {
+    await server('userpass-server');
+    const warden = await byDocumentation('userpass');
+    expect(await refusal(warden)).toMatchObject({ code: 'no_token', hint: 'warden login' });
+
+    const wrong = await login(warden, password('wrong-password'));
+    expect(wrong).toMatchObject({ code: 77 });
+    expect(wrong.stdout).toContain('invalid username or password');
+
+    const right = await login(warden, password(PASSWORD));
+    expect(right, right.stdout).toMatchObject({ code: 0 });
+    expect(right.stdout).toContain('logged in: userpass-alice (entity ');
+    expect(right.stdout).toContain('(user alice at auth/userpass)');
+    await logsIn(warden);
+
+    const out = await warden.cli(['logout']);
+    expect(out).toMatchObject({ code: 0, stdout: 'logged out (user alice at auth/userpass)\n' });
+    expect(await refusal(warden)).toMatchObject({ code: 'no_token', hint: 'warden login' });
+
+    const noTerminal = await warden.cli(['login']);
+    expect(noTerminal).toMatchObject({ code: 64, stderr: expect.stringContaining('there is no terminal') });
+
+    // OpenBao made an entity at the first login; the documentation begins without.
+    await asAdministrator(
+      "bao list -format=json identity/entity/id | tr -d '[]\", \\n' > entities; [ ! -s entities ] || bao delete identity/entity/id/$(cat entities)",
+    );
+    await server('mfa-server');
+    const passcode = totp(read('alice-totp'));
+    const second = await login(warden, password(PASSWORD), {
+      after: 'Passcode (totp): ',
+      send: `${passcode}\r`,
+    });
+    expect(second, second.stdout).toMatchObject({ code: 0 });
+    await logsIn(warden);
+    const outputs = [wrong.stdout, right.stdout, second.stdout];
+    expect(findSecrets(warden, [PASSWORD, 'wrong-password', passcode], ...outputs)).toEqual([]);
+  }, 120_000);
+});
+
+test('a service is logged out until somebody says otherwise, and its token is revoked', async () => {
+  const { bao, directory } = rig();
+  const made = await bao.createToken({ policies: [ROLE] });
+  const file = directory.write('mine', made);
+  const warden = await byDocumentation('token', { auth: { token_env: 'NOT_SET', token_file: file } });
+  await logsIn(warden);
+  expect(await warden.cli(['logout'])).toMatchObject({ code: 0 });
+  expect((await bao.api('POST', 'auth/token/lookup', { token: made })).status).toBe(403);
+  writeFileSync(file, await bao.createToken({ policies: [ROLE] }));
+  expect(await refusal(warden)).toMatchObject({ code: 'no_token', hint: 'warden login' });
+  expect(await warden.cli(['login'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('token-warden-test'),
+  });
+  await logsIn(warden);
 });
 
 test('cert', async (context) => {

@@ -181,8 +181,8 @@ describe('warden.yaml: each mistake with file, line and key', () => {
       'warden.yaml:2: agent.notify_command: the notifier is not built yet',
     ],
     [
-      'userpass',
-      'openbao:\n  auth: { method: userpass }\n',
+      'oidc',
+      'openbao:\n  auth: { method: oidc }\n',
       'warden.yaml:2: openbao.auth.method: this way to log in is not built yet',
     ],
     [
