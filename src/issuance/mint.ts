@@ -27,6 +27,8 @@ export interface MintDependencies {
   readonly pause: Pause;
   readonly queue: MintQueue;
   readonly mount: string;
+  /** How many addresses OpenBao has. */
+  readonly addresses: number;
   readonly keyId: 'none' | 'actor';
   /** Told of each difference between this clock and OpenBao's, in milliseconds (positive: OpenBao's is ahead). */
   readonly onSkew: (ms: number) => void;
@@ -79,6 +81,14 @@ export interface Minted extends CheckedCertificate {
 
 /** Failures after which one more issuance, with a record of its own, may succeed. */
 const WORTH_ANOTHER: ReadonlySet<ErrorCode> = new Set(['bao_disconnected', 'token_expired']);
+
+/** Failures of one node, where there are others. */
+const WORTH_ANOTHER_NODE: ReadonlySet<ErrorCode> = new Set([
+  'bao_timeout',
+  'bao_sealed',
+  'bao_unavailable',
+  'bao_rate_limited',
+]);
 
 /** Seconds since the epoch as ISO 8601. */
 export function isoSeconds(seconds: bigint): string {
@@ -191,7 +201,8 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
  * Mints one certificate within the request's deadline, which begins when its turn has come. Throws WardenError: `mint_busy`, what
  * `check` throws, the trail's (nothing was asked, or nothing may be shown), OpenBao's, or that of the certificate that came back. A
  * connection that broke, such as a kept-alive one that the server closed at that moment, and a token that was over and of which the
- * credential has another now, are worth one more issuance, with a record of its own.
+ * credential has another now, are worth one more issuance, with a record of its own; a node that can't serve, or does not in its share of
+ * the time, is worth one at each other address.
  */
 export async function mint(d: MintDependencies, r: MintRequest): Promise<Minted> {
   d.pause.check();
@@ -204,14 +215,18 @@ async function mintInTime(d: MintDependencies, r: MintRequest): Promise<Minted> 
   r.check?.();
   const started = performance.now();
   const left = () => r.ask.deadlineMs - (performance.now() - started);
-  try {
-    return await mintOnce(d, r, left).catch((thrown: unknown) => {
-      if (!WORTH_ANOTHER.has(asWardenError(thrown).code)) throw thrown;
-      return mintOnce(d, r, left);
-    });
-  } catch (thrown) {
-    const error = asWardenError(thrown);
-    d.pause.failed(error);
-    throw error;
+  const others = d.addresses - 1;
+  for (let more = Math.max(1, others); ; more--) {
+    // A node that takes the connection and never answers must leave time for the others.
+    const end = others === 0 ? 0 : left() - left() / (Math.min(more, others) + 1);
+    try {
+      return await mintOnce(d, r, () => left() - end);
+    } catch (thrown) {
+      const error = asWardenError(thrown);
+      const again = WORTH_ANOTHER.has(error.code) || (others > 0 && WORTH_ANOTHER_NODE.has(error.code));
+      if (again && more > 0 && left() > 0) continue;
+      d.pause.failed(error);
+      throw error;
+    }
   }
 }

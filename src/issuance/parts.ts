@@ -42,6 +42,7 @@ export function issuanceParts(openbao: OpenBaoConfig, options: IssuanceOptions):
       pins,
       pause,
       mount: openbao.mount,
+      addresses: openbao.addresses.length,
       keyId: openbao.keyId,
     },
     async learn(deadlineMs) {

@@ -102,8 +102,23 @@ export function policyHint(path: string): string {
   return `have a policy of its token grant it: path "${path}" { capabilities = ["update"] }`;
 }
 
+/** A node that can't serve just now: another may. */
+function elsewhere({ status }: BaoResponse, what: string, reason: string): WardenError {
+  return new WardenError('bao_unavailable', `OpenBao answered ${status} on ${what}: ${reason}`, {
+    hint: 'name the other nodes in openbao.addr, too',
+  });
+}
+
+/** ` 3 s`, where the answer says so (RFC 9110, section 10.2.3, in seconds). */
+function retryAfter({ headers }: BaoResponse): string {
+  const seconds = /^\d{1,6}$/.exec(headers['retry-after'] ?? '')?.[0];
+  return seconds === undefined ? '' : ` ${seconds} s`;
+}
+
 /** The error behind an answer that is no success. `what` names the call: `ssh/sign/dev`. */
 export function errorOf(response: BaoResponse, what: string): WardenError {
+  // Its body is for browsers.
+  if (response.status === 307) return elsewhere(response, what, 'it is a standby that passes nothing on');
   const parsed = errorBody.safeParse(parseJson(response));
   const reason = reasonOf(parsed.success ? parsed.data.errors : []);
   const make = (code: ErrorCode, hint: string) =>
@@ -123,8 +138,19 @@ export function errorOf(response: BaoResponse, what: string): WardenError {
       return /namespace/i.test(reason)
         ? refuses('namespace', 'correct openbao.namespace')
         : refuses('mount', 'is the SSH engine mounted there? Correct openbao.mount, or openbao.namespace');
+    case 307:
+    case 412:
+    case 472:
+    case 473:
+      return make(
+        'bao_unavailable',
+        'this node does not serve it: name the other nodes in openbao.addr, too',
+      );
     case 429:
-      return make('bao_rate_limited', 'a rate limit quota of OpenBao: wait, or ask its operator');
+      return make(
+        'bao_rate_limited',
+        `a rate limit quota of OpenBao: wait${retryAfter(response)}, or ask its operator`,
+      );
     case 503:
       return /sealed/i.test(reason)
         ? make('bao_sealed', 'unseal it, or ask its operator to: bao operator unseal')

@@ -129,6 +129,7 @@ export function authEngine(http: HttpClient, namespace: string | undefined): Aut
       headers: { ...base, ...authorization },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       deadlineMs,
+      repeatable: true,
     });
 
   const parse = <T>(response: BaoResponse, path: string, schema: z.ZodType<T>): T => {

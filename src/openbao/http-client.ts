@@ -2,7 +2,8 @@
  * HTTP to OpenBao, and nothing else: base addresses in order, kept-alive connections, a deadline for connecting and one for the whole
  * exchange, a limit on the answer. Its HTTP/1.1 is its own (http-connection.ts, http-answer.ts), because for one
  * POST node:http takes half a millisecond of CPU, a sixth of a login, and undici tens of megabytes (`bench/RESULTS.md`).
- * Left out: redirects, proxies, compression. Another address is tried only while nothing has been sent.
+ * Left out: redirects, proxies, compression. Another address is tried while nothing has been sent, and where the caller allows
+ * it, after a node that can't serve.
  */
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsConfig } from '../config/config.ts';
@@ -22,6 +23,8 @@ export interface BaoRequest {
   readonly body?: string;
   /** Milliseconds for the whole exchange. */
   readonly deadlineMs: number;
+  /** May be sent to another address after one has refused it. Not a signature: each has a record of its own. */
+  readonly repeatable?: boolean;
 }
 
 export interface BaoResponse {
@@ -40,6 +43,11 @@ export interface HttpClient {
    */
   request(request: BaoRequest): Promise<BaoResponse>;
   close(): void;
+}
+
+/** Statuses of a node that can't serve just now, where another may: a standby, a replica, stale, sealed, without a leader. */
+export function isNodeUnable(status: number): boolean {
+  return [307, 412, 429, 472, 473].includes(status) || (status >= 500 && status !== 501);
 }
 
 function reasonOf(cause: Error): string {
@@ -171,9 +179,10 @@ export function createHttpClient(addresses: readonly string[], tls: TlsConfig): 
         const another = (index + 1) % addresses.length;
         try {
           const response = await exchange(index, request, left);
-          // A sealed node or one without a leader: the next request goes to another.
-          preferred = response.status >= 500 ? another : index;
-          return response;
+          const unable = isNodeUnable(response.status);
+          // The next request, at least, goes to another.
+          preferred = unable ? another : index;
+          if (!unable || request.repeatable !== true || index === order.at(-1)) return response;
         } catch (thrown) {
           failure = asWardenError(thrown);
           preferred = another;

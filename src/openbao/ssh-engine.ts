@@ -96,7 +96,13 @@ export function sshEngine(http: HttpClient, mount: string, namespace: string | u
     },
     async caPublicKeys(deadlineMs) {
       const path = `${encodePath(mount)}/public_key`;
-      const response = await http.request({ method: 'GET', path, headers: base, deadlineMs });
+      const response = await http.request({
+        method: 'GET',
+        path,
+        headers: base,
+        deadlineMs,
+        repeatable: true,
+      });
       // Every SSH engine shows this key to anybody; without a token, OpenBao says 403 instead of 404 where there is no mount.
       if (response.status === 403) throw errorOf({ ...response, status: 404 }, path);
       if (response.status !== 200) throw errorOf(response, path);

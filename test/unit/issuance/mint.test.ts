@@ -105,6 +105,7 @@ const dependencies: MintDependencies = {
   },
   queue: new MintQueue(),
   mount: 'ssh',
+  addresses: 1,
   keyId: 'none',
   onSkew: (ms) => void skews.push(ms),
 };
@@ -199,6 +200,24 @@ describe('a mint', () => {
     failures = { sign: ['bao_disconnected', 'bao_disconnected'] };
     await expect(run()).rejects.toMatchObject({ code: 'bao_disconnected' });
     expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE, 'failed bao_disconnected']);
+  });
+
+  test.each<ErrorCode>([
+    'bao_sealed',
+    'bao_unavailable',
+    'bao_timeout',
+    'bao_rate_limited',
+    'bao_disconnected',
+  ])('that one node fails with %s is one more issuance at each other address', async (code) => {
+    failures = { sign: [code, code] };
+    const { corr } = await run({ addresses: 3 });
+    expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE, ...ONCE]);
+    expect(new Set(records.map((record) => record.corr)).size).toBe(3);
+    expect(records.at(-1)?.corr).toBe(corr);
+    steps = [];
+    failures = { sign: [code, code, code, code] };
+    await expect(run({ addresses: 3 })).rejects.toMatchObject({ code });
+    expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE, ...ONCE, `failed ${code}`]);
   });
 
   test('whose token was over is repeated once where there is another, as an issuance of its own', async () => {

@@ -60,9 +60,10 @@ describe('other statuses', () => {
     [503, 'Vault is sealed', 'bao_sealed', 'unseal'],
     [503, 'OPENBAO IS SEALED', 'bao_sealed', 'unseal'],
     [503, 'no active Vault instance found', 'bao_unavailable', 'active'],
-    [307, '', 'bao_bad_answer', 'openbao.addr'],
+    [307, 'a standby', 'bao_unavailable', 'openbao.addr'],
+    [473, '', 'bao_unavailable', 'openbao.addr'],
     [200, '', 'bao_bad_answer', 'openbao.addr'],
-    [412, 'missing "X-Vault-Request" header', 'bao_bad_answer', 'openbao.addr'],
+    [412, 'missing "X-Vault-Request" header', 'bao_unavailable', 'openbao.addr'],
   ])('%d %s', (status, reason, code, hint) => {
     const error = errorFor(status, ...(reason === '' ? [] : [reason]));
     expect(error.code).toBe(code);
