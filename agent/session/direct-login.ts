@@ -4,20 +4,19 @@
  */
 
 import type { UserInfo } from 'node:os';
-import { chooseLane, matchLane } from '../../src/catalog/choose.ts';
+import { matchLane } from '../../src/catalog/choose.ts';
 import type { Lane } from '../../src/catalog/lane.ts';
 import { callerWords, typedWords } from '../../src/destination/caller-words.ts';
 import type { CallerWords, Destination } from '../../src/destination/destination.ts';
-import { WardenError } from '../../src/errors.ts';
 import { account } from '../../src/system/account.ts';
 import { type PeerCredentials, type ProcessInfo, processInfo } from '../../src/system/peer.ts';
 import type { Attempt, Caller } from './attempt.ts';
 import type { Binding } from './binding.ts';
 import { checkPeer, checkUser, checkWords, processUnknown } from './direct.ts';
-import type { Found, LoginDependencies } from './found.ts';
+import { type Found, foundByBind, type LoginDependencies } from './found.ts';
 import { checkAgent } from './own-agent.ts';
-import { checkKnown, destinationOf } from './resolve.ts';
-import { checkScope, narrowed } from './socket-scope.ts';
+import { checkKnown, destinationOf, laneFor } from './resolve.ts';
+import { checkScope } from './socket-scope.ts';
 
 /** Asked once: the password database may be a directory service, and the answer never changes. */
 let ours: UserInfo<string> | undefined;
@@ -86,23 +85,11 @@ export async function findDirect(
   attempt.destination = destination;
   checkKnown(destination, d.lanes);
   const words = judged ? checkWords(attempt.words, destination, knownHosts) : attempt.words.candidates;
-  const { fingerprint, names } = destination;
-  const choice = chooseLane({ lanes: d.lanes, names, fingerprint, words });
   // Also without a lane: what comes through this login later came from that host.
   d.register.noteOwn(binding.sessionId, words);
-  if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
-  const { lane, name } = choice;
-  attempt.lane = lane;
-  if (judged) checkWords(attempt.words, nameableFor(destination, lane), knownHosts);
-  checkScope(scope, destination, lane);
-  return {
-    lane: narrowed(lane, scope),
-    host: name.name,
-    source: `${name.how} ${name.source}`,
-    binding,
-    via: [],
-    user: judged ? attempt.words.user : undefined,
-    holder: undefined,
-    isHostKey: (hostKey) => hostKey.equals(binding.hostKey),
-  };
+  const way = laneFor(d.lanes, destination, words);
+  attempt.lane = way.lane;
+  if (judged) checkWords(attempt.words, nameableFor(destination, way.lane), knownHosts);
+  checkScope(scope, destination, way.lane);
+  return foundByBind(binding, way, scope, { via: [], user: judged ? attempt.words.user : undefined });
 }

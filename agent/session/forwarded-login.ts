@@ -8,7 +8,6 @@
  * Who holds a hop may use the lane as the user can, as long as the user is logged in there; that is what the lane says. The caller's
  * words are the hop's and prove nothing: the target's names come from known_hosts, `host_keys`, `host_ca` alone.
  */
-import { chooseLane } from '../../src/catalog/choose.ts';
 import type { Lane } from '../../src/catalog/lane.ts';
 import type { Destination } from '../../src/destination/destination.ts';
 import { WardenError } from '../../src/errors.ts';
@@ -16,9 +15,9 @@ import { type PeerCredentials, processInfo } from '../../src/system/peer.ts';
 import type { Attempt, Caller } from './attempt.ts';
 import type { Binding } from './binding.ts';
 import { checkProgram, checkUser, processUnknown } from './direct.ts';
-import type { Found, LoginDependencies } from './found.ts';
-import { checkKnown, destinationOf } from './resolve.ts';
-import { checkScope, narrowed } from './socket-scope.ts';
+import { type Found, foundByBind, type LoginDependencies } from './found.ts';
+import { checkKnown, destinationOf, laneFor } from './resolve.ts';
+import { checkScope } from './socket-scope.ts';
 
 function forwarded(why: string, hint: string): WardenError {
   return new WardenError('forwarded', `the login comes through a forwarded agent${why}`, { hint });
@@ -85,24 +84,13 @@ export async function findForwarded(
   const destination = destinationOf(d, binding.hostKey, [], knownHosts);
   attempt.destination = destination;
   checkKnown(destination, d.lanes);
-  const { fingerprint, names } = destination;
-  const choice = chooseLane({ lanes: d.lanes, names, fingerprint, words: [] });
-  if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
-  const { lane, name } = choice;
+  const way = laneFor(d.lanes, destination, []);
+  const { lane } = way;
   attempt.lane = lane;
   const via = hops.map((hop) => {
     const from = destinationOf(d, hop.hostKey, lane.forwarded, knownHosts);
     return hopName(from, lane, hop === first ? said : undefined);
   });
   checkScope(scope, destination, lane);
-  return {
-    lane: narrowed(lane, scope),
-    host: name.name,
-    source: `${name.how} ${name.source}`,
-    binding,
-    via,
-    user: undefined,
-    holder: undefined,
-    isHostKey: (hostKey) => hostKey.equals(binding.hostKey),
-  };
+  return foundByBind(binding, way, scope, { via, user: undefined });
 }

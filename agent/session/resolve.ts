@@ -1,6 +1,7 @@
 /** From a bound host key to the destination, with what a daemon knows: known_hosts, its lanes, the names that were proved before. */
+import { chooseLane } from '../../src/catalog/choose.ts';
 import type { Lane } from '../../src/catalog/lane.ts';
-import type { Destination } from '../../src/destination/destination.ts';
+import type { Destination, ProvedName } from '../../src/destination/destination.ts';
 import type { KnownHostsStore, KnownHostsView } from '../../src/destination/known-hosts-store.ts';
 import { resolveDestination } from '../../src/destination/names.ts';
 import type { ProvedNames } from '../../src/destination/proved-names.ts';
@@ -56,4 +57,15 @@ export function checkKnown(destination: Destination, lanes: readonly Lane[]): vo
       hint: 'ssh must have the host in one of agent.known_hosts (not in a UserKnownHostsFile elsewhere); a lane can pin it: host_keys',
     },
   );
+}
+
+/** The lane that covers a destination, and the proved name that leads to it; `words` are the caller's. Throws `no_lane`, `ambiguous_host_key`. */
+export function laneFor(
+  lanes: readonly Lane[],
+  { fingerprint: print, names }: Destination,
+  words: readonly string[],
+): { readonly lane: Lane; readonly name: ProvedName } {
+  const choice = chooseLane({ lanes, names, fingerprint: print, words });
+  if ('error' in choice) throw new WardenError(choice.error, choice.message, { hint: choice.hint });
+  return choice;
 }
