@@ -1,0 +1,120 @@
+/**
+ * A cluster of real OpenBao servers on loopback, with Raft storage below a directory: initialised, unsealed, joined. The first is the leader.
+ * Left out: TLS.
+ */
+import { mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { freePort, openbaoBinary } from './openbao.ts';
+import { type Background, start } from './process.ts';
+import type { TempDirectory } from './temp.ts';
+
+const DEADLINE_MS = 60_000;
+
+export interface RaftNode {
+  readonly addr: string;
+  readonly process: Background;
+}
+
+export interface RaftCluster {
+  readonly nodes: readonly RaftNode[];
+  readonly rootToken: string;
+  api(addr: string, method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown }>;
+  /** The node that is active now. */
+  leader(): Promise<RaftNode>;
+  stop(): Promise<void>;
+}
+
+async function call(addr: string, token: string, method: string, path: string, body?: unknown) {
+  const response = await fetch(`${addr}/v1/${path}`, {
+    method,
+    headers: { 'X-Vault-Request': 'true', ...(token === '' ? {} : { 'X-Vault-Token': token }) },
+    signal: AbortSignal.timeout(30_000),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const json: unknown = text === '' ? undefined : JSON.parse(text);
+  return { status: response.status, json };
+}
+
+async function until(what: string, check: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + DEADLINE_MS;
+  while (!(await check().catch(() => false))) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${DEADLINE_MS} ms`);
+    await sleep(100);
+  }
+}
+
+async function startNode(directory: TempDirectory, index: number): Promise<RaftNode> {
+  const [port, clusterPort] = [await freePort(), await freePort()];
+  const addr = `http://127.0.0.1:${port}`;
+  mkdirSync(directory.join(`raft-${index}`));
+  const config = directory.write(
+    `node-${index}.hcl`,
+    `storage "raft" {
+  path = "${directory.join(`raft-${index}`)}"
+  node_id = "node-${index}"
+  performance_multiplier = 1
+}
+listener "tcp" {
+  address = "127.0.0.1:${port}"
+  cluster_address = "127.0.0.1:${clusterPort}"
+  tls_disable = true
+}
+api_addr = "${addr}"
+cluster_addr = "https://127.0.0.1:${clusterPort}"
+`,
+  );
+  const server = start(openbaoBinary() ?? 'bao', ['server', `-config=${config}`], {
+    env: { HOME: directory.path },
+  });
+  await until(
+    `node ${index} listens`,
+    async () => (await call(addr, '', 'GET', 'sys/seal-status')).status === 200,
+  );
+  return { addr, process: server };
+}
+
+/** Starts three nodes. Throws where they don't come up in time. */
+export async function startRaft(directory: TempDirectory): Promise<RaftCluster> {
+  const nodes = [await startNode(directory, 1), await startNode(directory, 2), await startNode(directory, 3)];
+  const stop = async () => void (await Promise.all(nodes.map(({ process }) => process.stop())));
+  try {
+    const [first, ...others] = nodes;
+    if (first === undefined) throw new Error('no node');
+    const init = await call(first.addr, '', 'POST', 'sys/init', { secret_shares: 1, secret_threshold: 1 });
+    const { keys, root_token: rootToken } = z
+      .object({ keys: z.array(z.string()), root_token: z.string() })
+      .parse(init.json);
+    const unseal = (addr: string) => call(addr, '', 'POST', 'sys/unseal', { key: keys[0] });
+    const health = async (addr: string) => (await call(addr, '', 'GET', 'sys/health')).status;
+    await unseal(first.addr);
+    await until('the first node is active', async () => (await health(first.addr)) === 200);
+    for (const { addr } of others) {
+      const leader = { leader_api_addr: first.addr };
+      await until(`${addr} joins`, async () => {
+        return (await call(addr, '', 'POST', 'sys/storage/raft/join', leader)).status === 200;
+      });
+      await until(`${addr} is a standby`, async () => {
+        await unseal(addr);
+        return (await health(addr)) === 429;
+      });
+    }
+    return {
+      nodes,
+      rootToken,
+      api: (addr, method, path, body) => call(addr, rootToken, method, path, body),
+      async leader() {
+        for (const node of nodes) {
+          const health = await call(node.addr, '', 'GET', 'sys/health').catch(() => undefined);
+          if (health?.status === 200) return node;
+        }
+        throw new Error('no node is active');
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
