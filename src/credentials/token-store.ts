@@ -100,7 +100,11 @@ export class TokenStore implements Credential {
         : new WardenError('no_token', `${gone} (${method.describe()})`, { hint: method.hint, cause });
     }
     const has = found === 'hidden' ? '' : `: the token's capabilities there are ${found.join(', ')}`;
-    return new WardenError('bao_denied', `${cause.message}${has}`, { hint: policyHint(path), cause });
+    const allowed = found !== 'hidden' && (found.includes('update') || found.includes('root'));
+    const hint = allowed
+      ? "its policy allows it: OpenBao's own log says what else forbids it"
+      : policyHint(path);
+    return new WardenError('bao_denied', `${cause.message}${has}`, { hint, cause });
   }
 
   async login(dialogue: Dialogue): Promise<void> {

@@ -74,7 +74,9 @@ describe('the line on the terminal', () => {
     const { stdout, code } = await runInTerminal(argv(warden));
     expect(code).toBe(255);
     const [line = '', error = '', ...rest] = stdout.trimEnd().split(/\r+\n/);
-    expect(line).toMatch(/^warden: no certificate for lab: .*permission denied \(.+\)$/);
+    expect(line).toMatch(
+      /^warden: no certificate for lab: .*permission denied: .* update \(its policy allows it: .+\)$/,
+    );
     expect(error).toMatch(/^demo@127\.0\.0\.1: Permission denied \(publickey\)\.$/);
     expect(rest).toEqual([]);
   });
