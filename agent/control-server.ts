@@ -94,7 +94,9 @@ async function login(request: IncomingMessage, handlers: ControlHandlers): Promi
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, handlers: ControlHandlers): void {
-  const url = new URL(request.url ?? '/', 'http://control');
+  const target = request.url ?? '/';
+  // A target that is no URL is no call, and no reason to end.
+  const url = new URL(URL.canParse(target, 'http://control') ? target : '/', 'http://control');
   const call = `${request.method ?? ''} ${url.pathname}`;
   // The body of all other calls is empty.
   if (![`POST ${CONTROL_PATHS.sign}`, `POST ${CONTROL_PATHS.login}`].includes(call)) request.resume();
