@@ -111,7 +111,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ...(setup.config?.warnings ?? []),
       ...setup.needsRestart.map((key) => `${key} has changed: it needs a restart`),
       ...notHardened,
-      ...(setup.minting?.anchorFailure() === undefined ? [] : [setup.minting.anchorFailure() ?? '']),
+      ...[setup.minting?.anchorFailure() ?? []].flat(),
     ],
     openbao: setup.minting?.status() ?? null,
     connections: connections(),
