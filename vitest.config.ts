@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     include: [long ? 'test/**/*.long.test.ts' : 'test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...(long ? [] : ['test/**/*.long.test.ts'])],
+    setupFiles: ['test/support/property-seed.ts'],
     reporters: ['default', new SummaryReporter()],
     pool: 'forks',
     maxWorkers: 2,
