@@ -186,7 +186,7 @@ export function createMinting(first: Config, options: MintingOptions) {
       }, former.longestMintMs).unref();
     },
     async begin() {
-      await note({ event: 'agent.start', message: whoWeAre });
+      await note({ event: 'daemon.start', message: whoWeAre });
       await parts.warm();
     },
     warm: () => parts.warm(),
@@ -194,7 +194,7 @@ export function createMinting(first: Config, options: MintingOptions) {
     /** Why the last checkpoint is nowhere else, where it should be. */
     anchorFailure: () => anchor.failure(),
     async close() {
-      await note({ event: 'agent.stop', message: whoWeAre });
+      await note({ event: 'daemon.stop', message: whoWeAre });
       await checkpointer.close();
       await standing.trail.close();
       const all = [...retired, parts];

@@ -128,7 +128,7 @@ export function createServices(options: ServicesOptions): Services {
   const refusalRecords = new RefusalRecords(clock, (uid, message) => {
     log.warn({ uid }, message);
     const caller = uid === undefined ? {} : { caller: { uid } };
-    record({ event: 'refusals.more', phase: 'single', outcome: 'denied', ...caller, message });
+    record({ event: 'agent.refusals_more', phase: 'single', outcome: 'denied', ...caller, message });
   });
   /** Logs and records a refusal, or counts it where its user has had many. */
   const recordRefusal = (
@@ -233,7 +233,7 @@ export function createServices(options: ServicesOptions): Services {
         });
       }
       const record: Parameters<typeof recordRefusal>[2] = {
-        event: 'login.refused',
+        event: 'agent.bind_refused',
         outcome: error.exit === 77 ? 'denied' : 'error',
         ...callerOf(peer, attempt),
         ...(hosts[0] === undefined ? {} : { host: hosts[0] }),
@@ -254,7 +254,7 @@ export function createServices(options: ServicesOptions): Services {
     },
     requestRefused(error, peer) {
       counters.refused += 1;
-      const event = error.code === 'sign_refused' ? 'sign.refused' : 'login.refused';
+      const event = error.code === 'sign_refused' ? 'agent.sign_refused' : 'agent.bind_refused';
       recordRefusal(error, peer, { event, outcome: 'denied', ...callerOf(peer) }, {});
     },
     signed(identity, user) {
@@ -276,7 +276,7 @@ export function createServices(options: ServicesOptions): Services {
         lane: identity.lane.id,
         ...(peer === undefined ? {} : { pid: peer.pid }),
       });
-      const record = { event: 'sign.refused', ...identityRecord(identity), ...callerOf(peer) } as const;
+      const record = { event: 'agent.sign_refused', ...identityRecord(identity), ...callerOf(peer) } as const;
       const about = { lane: identity.lane.id, host: identity.host };
       recordRefusal(error, peer, { ...record, outcome: 'denied' }, about);
     },

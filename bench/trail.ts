@@ -13,7 +13,7 @@ const BLOCK_MS = 400;
 const TOGETHER = 64;
 
 const RECORD: RecordInput = {
-  event: 'cert.mint',
+  event: 'cert.intent',
   phase: 'intent',
   corr: '01JBENCHBENCHBENCHBENCHBEN',
   actor: { type: 'adm', id: 'adm-bench' },

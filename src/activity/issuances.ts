@@ -73,8 +73,8 @@ function follow(before: Issuance, record: TrailRecord): Issuance {
       return { ...after, state: 'used', used: [...before.used, record.ts] };
     case 'cert.expired':
       return { ...after, state: before.state === 'used' ? 'used' : 'expired' };
-    case 'cert.mint':
-      if (record.phase !== 'result') return after;
+    case 'cert.issued':
+    case 'cert.refused':
       return {
         ...after,
         state: record.outcome === 'ok' ? 'issued' : (record.outcome ?? 'error'),
@@ -104,7 +104,7 @@ export async function listIssuances(directory: string, filter: IssuanceFilter): 
       found.set(corr, follow(before, record));
       return;
     }
-    if (record.event !== 'cert.mint' || record.phase !== 'intent') return;
+    if (record.event !== 'cert.intent') return;
     if (filter.host !== undefined && record.host !== filter.host) return;
     if (filter.actor !== undefined && record.actor?.id !== filter.actor) return;
     found.set(corr, begin(record, corr));

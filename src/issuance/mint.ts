@@ -134,7 +134,6 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
   const corr = ulid(d.clock.now());
   const { ask } = r;
   const common = {
-    event: 'cert.mint' as const,
     corr,
     actor: { type: ask.actor.type, id: ask.actor.name },
     caller: r.caller,
@@ -145,6 +144,7 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
   const bao = { mount: d.mount, role: ask.role, identity: d.credential.identity() };
   await d.trail.append({
     ...common,
+    event: 'cert.intent',
     phase: 'intent',
     cert: { fp: fingerprint(r.publicKey), principals: [...ask.principals] },
     bao,
@@ -176,6 +176,7 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
     const error = asWardenError(thrown);
     await d.trail.append({
       ...common,
+      event: 'cert.refused',
       phase: 'result',
       outcome: error.exit === 77 ? 'denied' : 'error',
       error_code: error.code,
@@ -189,6 +190,7 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
   }
   await d.trail.append({
     ...common,
+    event: 'cert.issued',
     phase: 'result',
     outcome: 'ok',
     cert: certRecord(checked.certificate),

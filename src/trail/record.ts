@@ -25,19 +25,23 @@ export const NO_LINE_BEFORE = '0'.repeat(64);
 
 /** Every event that warden writes, with its number; the letter comes from the outcome. Numbers never change meaning. */
 export const EVENTS = {
-  'agent.start': 'W0001',
-  'agent.stop': 'W0002',
+  'daemon.start': 'W0001',
+  'daemon.stop': 'W0002',
   /** The configuration was read again: what changed, by name; or it was refused and the former one stays. */
   'config.changed': 'W0003',
-  'cert.mint': 'W1001',
+  /** OpenBao is about to be asked. Without one of the next two it is an orphan. */
+  'cert.intent': 'W1000',
+  'cert.issued': 'W1001',
   'cert.used': 'W1002',
   /** A minted key that was dropped without having signed. */
   'cert.expired': 'W1003',
+  /** No certificate came of it. */
+  'cert.refused': 'W1004',
   /** A login that got no certificate, before anything was asked of OpenBao. */
-  'login.refused': 'W2001',
-  'sign.refused': 'W2002',
+  'agent.bind_refused': 'W2001',
+  'agent.sign_refused': 'W2002',
   /** How many refusals of a user were counted instead of written, and of which code. */
-  'refusals.more': 'W2003',
+  'agent.refusals_more': 'W2003',
   'trail.torn': 'W9001',
   /** The trail signed as it was: the note is in `checkpoint`. */
   'trail.checkpoint': 'W9002',

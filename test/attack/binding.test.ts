@@ -87,7 +87,7 @@ test.each(REFUSED_BINDS)('a bind with %s taints its connection', async (_what, m
     expect(await client.bind(genuineBind(rig()))).toBe(true);
     expect(await client.identities()).toEqual([]);
   });
-  const messages = await expectRefusals(refusals, Array(3).fill('login.refused bad_binding'));
+  const messages = await expectRefusals(refusals, Array(3).fill('agent.bind_refused bad_binding'));
   expect(messages.split('\n')[0]).toMatch(why);
 });
 
@@ -111,7 +111,7 @@ test.each(EMPTY_LISTS)('a list %s shows no certificate', async (_what, binds, co
     for (const bind of binds()) expect((await client.request(bind))[0]).toBe(6);
     expect(await client.identities()).toEqual([]);
   });
-  await expectRefusals(refusals, [`login.refused ${code}`]);
+  await expectRefusals(refusals, [`agent.bind_refused ${code}`]);
 });
 
 describe('more than one bind', () => {
@@ -123,7 +123,7 @@ describe('more than one bind', () => {
       expect(await client.bind(genuineBind(rig()))).toBe(false);
       expect(await client.identities()).toEqual([]);
     });
-    await expectRefusals(refusals, Array(2).fill('login.refused bad_binding'));
+    await expectRefusals(refusals, Array(2).fill('agent.bind_refused bad_binding'));
   });
 
   test('nothing is bound after a final bind', async () => {
@@ -133,7 +133,9 @@ describe('more than one bind', () => {
       expect(await client.bind(genuineBind(rig()))).toBe(false);
       expect(await client.identities()).toEqual([]);
     });
-    expect(await expectRefusals(refusals, Array(2).fill('login.refused bad_binding'))).toContain('final');
+    expect(await expectRefusals(refusals, Array(2).fill('agent.bind_refused bad_binding'))).toContain(
+      'final',
+    );
   });
 
   test('a session is not bound to a second key', async () => {
@@ -146,7 +148,7 @@ describe('more than one bind', () => {
       expect(await client.bind(other)).toBe(false);
       expect(await client.identities()).toEqual([]);
     });
-    expect(await expectRefusals(refusals, Array(2).fill('login.refused bad_binding'))).toContain(
+    expect(await expectRefusals(refusals, Array(2).fill('agent.bind_refused bad_binding'))).toContain(
       'another host key',
     );
   });
@@ -159,7 +161,7 @@ describe('more than one bind', () => {
       expect(await client.bind(bind, false)).toBe(true);
       expect(await client.identities()).toEqual([]);
     });
-    await expectRefusals(refusals, ['login.refused forwarded']);
+    await expectRefusals(refusals, ['agent.bind_refused forwarded']);
     await connected(rig().warden.socket, async (client) => {
       const bind = genuineBind(rig());
       expect(await client.bind(bind)).toBe(true);
@@ -188,7 +190,7 @@ describe('replay', () => {
       } finally {
         first.close();
       }
-      await expectRefusals(refusals, ['login.refused replayed_binding']);
+      await expectRefusals(refusals, ['agent.bind_refused replayed_binding']);
     },
   );
 
@@ -209,7 +211,7 @@ describe('replay', () => {
     } finally {
       for (const client of clients) client.close();
     }
-    await expectRefusals(refusals, Array(3).fill('login.refused replayed_binding'));
+    await expectRefusals(refusals, Array(3).fill('agent.bind_refused replayed_binding'));
   });
 
   test("a bind taken out of a real ssh's attempt is worth one certificate too", async () => {
@@ -222,7 +224,7 @@ describe('replay', () => {
       expect(await client.sign(identity.blob, honestLogin(rig(), bind, identity))).toBeDefined();
       expect(await client.identities()).toEqual([]);
     });
-    await expectRefusals(refusals, ['login.refused replayed_binding']);
+    await expectRefusals(refusals, ['agent.bind_refused replayed_binding']);
   });
 });
 
@@ -236,7 +238,7 @@ describe('with direct_peers: ssh', () => {
       expect(await client.bind(await captureBind({ port, knownHosts: strict().knownHosts }))).toBe(true);
       expect(await client.identities()).toEqual([]);
     });
-    expect(await expectRefusals(refusals, ['login.refused not_direct'])).toContain(process.execPath);
+    expect(await expectRefusals(refusals, ['agent.bind_refused not_direct'])).toContain(process.execPath);
   });
 
   test('a real ssh that was told one host and went to another gets nothing', async () => {

@@ -121,7 +121,7 @@ async function expectRefused(
   code: string,
   says: string,
 ): Promise<void> {
-  const refused = () => records().filter(({ event }) => event === 'login.refused');
+  const refused = () => records().filter(({ event }) => event === 'agent.bind_refused');
   await expect.poll(() => refused().map(({ error_code }) => error_code)).toEqual([code]);
   expect(refused()[0]?.message).toContain(says);
   expect(records().filter(({ lane, phase }) => lane === 'target' && phase === 'intent')).toEqual([]);
@@ -285,7 +285,7 @@ describe('what a forwarded certificate signs (binds alone decide: direct_peers a
       .poll(() =>
         any()
           .warden.trail()
-          .filter(({ event }) => event === 'sign.refused'),
+          .filter(({ event }) => event === 'agent.sign_refused'),
       )
       .toHaveLength(3);
     expect(

@@ -80,10 +80,10 @@ async function expectRefused(
   expect(answer.identities.map(({ comment }) => comment)).toEqual([]);
   expect(answer).toMatchObject({ bind: MESSAGE.success, list: MESSAGE.identitiesAnswer });
   await expect
-    .poll(() => recordsAfter(before).filter(({ event }) => event === 'login.refused'))
+    .poll(() => recordsAfter(before).filter(({ event }) => event === 'agent.bind_refused'))
     .toHaveLength(1);
   const records = recordsAfter(before);
-  const refused = records.find(({ event }) => event === 'login.refused');
+  const refused = records.find(({ event }) => event === 'agent.bind_refused');
   expect(codes).toContain(refused?.error_code);
   expect(refused).toMatchObject({ phase: 'single', outcome: 'denied', caller: { uid: process.getuid?.() } });
   expect(records.filter(({ phase }) => phase === 'intent')).toHaveLength(ownMints);
@@ -216,5 +216,5 @@ test('and an honest login still gets its certificate', async (ctx) => {
   expect(await rig.login({ command: ['echo', 'in'] })).toMatchObject({ stdout: 'in\n', code: 0 });
   await expect
     .poll(() => recordsAfter(before).map(({ event, phase }) => `${event} ${phase}`))
-    .toEqual(['cert.mint intent', 'cert.mint result', 'cert.used single']);
+    .toEqual(['cert.intent intent', 'cert.issued result', 'cert.used single']);
 });

@@ -37,7 +37,7 @@ test.each([
     await client.waitForClose();
     await expect(client.receive()).rejects.toThrow('closed');
   });
-  await expectRefusals(refusals, ['login.refused malformed']);
+  await expectRefusals(refusals, ['agent.bind_refused malformed']);
 });
 
 test('a frame of 256 KiB is one, and what is not known is a failure', async () => {
@@ -53,7 +53,7 @@ test('a list request with something in it is none', async () => {
   await connected(rig().warden.socket, async (client) => {
     expect(await client.request(Buffer.concat([LIST, Buffer.from([0])]))).toEqual(Buffer.from([5]));
   });
-  await expectRefusals(refusals, ['login.refused malformed']);
+  await expectRefusals(refusals, ['agent.bind_refused malformed']);
 });
 
 test('half frames wait, and end with their connection', async () => {

@@ -48,7 +48,7 @@ export function honestLogin(rig: Rig, bind: Bind, { blob }: Identity): Buffer {
 /** Refusals in the trail after what was there when this was called. */
 export function watchRefusals(rig: Rig): () => TrailRecord[] {
   const before = rig.warden.trail().at(-1)?.seq ?? 0;
-  return () => rig.warden.trail().filter(({ seq, event }) => seq > before && event.endsWith('.refused'));
+  return () => rig.warden.trail().filter(({ seq, event }) => seq > before && event.endsWith('_refused'));
 }
 
 /** Waits for exactly these refusals (`event code`) and returns their messages, joined. */

@@ -42,7 +42,7 @@ test('after 30 unused ones the user gets none, and the trail says so', async () 
   });
   await expect
     .poll(() => refusals().map(({ event, error_code }) => `${event} ${error_code}`))
-    .toEqual(['login.refused rate_limited', 'login.refused no_binding']);
+    .toEqual(['agent.bind_refused rate_limited', 'agent.bind_refused no_binding']);
   expect(refusals()[0]).toMatchObject({ caller: { uid: process.getuid?.(), pid: process.pid } });
   expect(
     rig()

@@ -60,5 +60,7 @@ test('a service on another port, whose ssh never bound a session here, gets none
   });
   const answer = parseHostileAnswer(result.stdout);
   expect(answer).toMatchObject({ bind: MESSAGE.success, list: MESSAGE.identitiesAnswer, identities: [] });
-  await expect.poll(() => lastRecord()).toMatchObject({ event: 'login.refused', error_code: 'not_direct' });
+  await expect
+    .poll(() => lastRecord())
+    .toMatchObject({ event: 'agent.bind_refused', error_code: 'not_direct' });
 });

@@ -24,10 +24,10 @@ test('thousands of refusals are hundreds of records, and one that counts the oth
   const status: unknown = JSON.parse((await warden.cli(['status', '--json'])).stdout);
   expect(status).toMatchObject({ refused: FLOOD });
   await warden.stop();
-  const refused = warden.trail().filter(({ event }) => event === 'login.refused').length;
+  const refused = warden.trail().filter(({ event }) => event === 'agent.bind_refused').length;
   expect(refused).toBeGreaterThanOrEqual(BURST);
   expect(refused).toBeLessThan(BURST + 60);
-  expect(warden.trail().filter(({ event }) => event === 'refusals.more')).toMatchObject([
+  expect(warden.trail().filter(({ event }) => event === 'agent.refusals_more')).toMatchObject([
     {
       code: 'W2003W',
       outcome: 'denied',

@@ -142,7 +142,7 @@ async function refusedThenSigned(request: (bind: Bind, identity: Identity) => Bu
     const signature = (await client.sign(identity.blob, login)) ?? Buffer.alloc(0);
     expect(verifySignature(parsePublicKey(plainKey(identity.blob)), login, signature)).toBe(true);
   });
-  return expectRefusals(refusals, ['sign.refused sign_refused']);
+  return expectRefusals(refusals, ['agent.sign_refused sign_refused']);
 }
 
 test.each(WRONG_FIELDS)('no signature over a login with %s', async (_what, part) => {
@@ -178,7 +178,7 @@ test('no answer to a sign request of 1 MB', async () => {
     client.send(encodeSignRequest(identity.blob, Buffer.alloc(1024 * 1024)));
     await client.waitForClose();
   });
-  await expectRefusals(refusals, ['login.refused malformed']);
+  await expectRefusals(refusals, ['agent.bind_refused malformed']);
 });
 
 test('a sign request with a byte too many or too few is none', async () => {
@@ -191,7 +191,7 @@ test('a sign request with a byte too many or too few is none', async () => {
     expect((await client.request(request.subarray(0, -1)))[0]).toBe(5);
     expect((await client.request(request))[0]).toBe(14);
   });
-  await expectRefusals(refusals, Array(2).fill('login.refused malformed'));
+  await expectRefusals(refusals, Array(2).fill('agent.bind_refused malformed'));
 });
 
 describe('what is allowed', () => {
@@ -231,7 +231,7 @@ describe('once', () => {
       expect(await client.sign(identity.blob, login)).toBeUndefined();
       expect(await client.sign(plainKey(identity.blob), login)).toBeUndefined();
     });
-    await expectRefusals(refusals, Array(2).fill('sign.refused sign_refused'));
+    await expectRefusals(refusals, Array(2).fill('agent.sign_refused sign_refused'));
   });
 
   test('of 32 signatures that are asked for at once one is given', async () => {
@@ -245,7 +245,7 @@ describe('once', () => {
       for (let i = 0; i < 32; i += 1) types.push((await client.receive())[0]);
       expect(types).toEqual([14, ...Array(31).fill(5)]);
     });
-    await expectRefusals(refusals, Array(31).fill('sign.refused sign_refused'));
+    await expectRefusals(refusals, Array(31).fill('agent.sign_refused sign_refused'));
   });
 
   test.each([
@@ -272,7 +272,7 @@ describe('once', () => {
     } finally {
       owner.close();
     }
-    await expectRefusals(refusals, Array(3).fill('sign.refused sign_refused'));
+    await expectRefusals(refusals, Array(3).fill('agent.sign_refused sign_refused'));
   });
 });
 

@@ -85,9 +85,7 @@ function login(warden: Warden) {
 
 /** Which node signed, how often. */
 function signers(warden: Warden): Map<string, number> {
-  const granted = warden
-    .trail()
-    .filter(({ event, outcome, phase }) => event === 'cert.mint' && phase === 'result' && outcome === 'ok');
+  const granted = warden.trail().filter(({ event }) => event === 'cert.issued');
   const counts = new Map<string, number>();
   for (const { bao } of granted) counts.set(bao?.address ?? '', (counts.get(bao?.address ?? '') ?? 0) + 1);
   return counts;

@@ -40,11 +40,10 @@ function mintsBySerial(
   const intents = new Map<string, TrailRecord>();
   const mints = new Map<string, { intent: TrailRecord; result: TrailRecord }>();
   for (const record of records) {
-    const { event, phase, outcome, corr = '' } = record;
-    if (event !== 'cert.mint') continue;
-    if (phase === 'intent') intents.set(corr, record);
+    const { event, corr = '' } = record;
+    if (event === 'cert.intent') intents.set(corr, record);
     const intent = intents.get(corr);
-    if (phase === 'result' && outcome === 'ok' && intent !== undefined)
+    if (event === 'cert.issued' && intent !== undefined)
       mints.set(record.cert?.serial ?? '', { intent, result: record });
   }
   return mints;

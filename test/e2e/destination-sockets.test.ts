@@ -85,7 +85,7 @@ describe('a lane with unbound: allow', () => {
     await seen.certifiedLogins(1);
     const [intent] = seen.records();
     expect(intent).toMatchObject({
-      event: 'cert.mint',
+      event: 'cert.intent',
       phase: 'intent',
       unbound: true,
       source: `destination_socket ${agent}`,
@@ -161,7 +161,7 @@ describe('a lane with unbound: allow', () => {
       .poll(() =>
         seen
           .records()
-          .filter(({ event }) => event === 'login.refused')
+          .filter(({ event }) => event === 'agent.bind_refused')
           .map(({ error_code }) => error_code),
       )
       .toEqual(['not_direct']);
@@ -176,7 +176,7 @@ describe('a lane that wants binds', () => {
     lanes: ({ bao }) => ({ other: { hosts: ['other.example'], logins: [USER], role: bao.role } }),
     warden: () => ({ principals: [USER, 'ops'] }),
   });
-  const refusals = ({ warden }: Rig) => warden.trail().filter(({ event }) => event.endsWith('.refused'));
+  const refusals = ({ warden }: Rig) => warden.trail().filter(({ event }) => event.endsWith('_refused'));
 
   test('has a socket when it is asked for, and nothing for a client that does not bind', async () => {
     expect(existsSync(socketOf(rig()))).toBe(false);
@@ -199,7 +199,7 @@ describe('a lane that wants binds', () => {
   test('and no other name logs in by it', async () => {
     const identityAgent = socketOf(rig(), 'ops');
     expect(await rig().login({ identityAgent })).toMatchObject({ code: 255 });
-    await expect.poll(() => refusals(rig()).at(-1)?.event).toBe('sign.refused');
+    await expect.poll(() => refusals(rig()).at(-1)?.event).toBe('agent.sign_refused');
   });
 
   test("another host's socket serves no login to this one", async () => {

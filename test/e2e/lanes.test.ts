@@ -106,9 +106,9 @@ describe('a lane with options', () => {
     await expect
       .poll(() => seen.records().map(({ event, outcome }) => [event, outcome]))
       .toEqual([
-        ['cert.mint', undefined],
-        ['cert.mint', 'ok'],
-        ['sign.refused', 'denied'],
+        ['cert.intent', undefined],
+        ['cert.issued', 'ok'],
+        ['agent.sign_refused', 'denied'],
         ['cert.expired', 'ok'],
       ]);
     const why = await rig().warden.cli(['why', 'ops-only']);

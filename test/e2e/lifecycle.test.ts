@@ -175,7 +175,7 @@ describe('SIGTERM', () => {
       .trail()
       .slice(-3)
       .map(({ event }) => event);
-    expect(ended).toEqual(['cert.used', 'agent.stop', 'trail.checkpoint']);
+    expect(ended).toEqual(['cert.used', 'daemon.stop', 'trail.checkpoint']);
     await warden.start();
   });
 

@@ -132,7 +132,7 @@ describe('approle', () => {
     await bao.api('POST', 'sys/leases/revoke-prefix/auth/approle/login');
     await logsIn(warden);
     expect(warden.trail().filter(({ error_code }) => error_code !== undefined)).toMatchObject([
-      { error_code: 'token_expired', event: 'cert.mint', phase: 'result' },
+      { error_code: 'token_expired', event: 'cert.refused', phase: 'result' },
     ]);
     expect(findSecrets(warden, [former, read('secret-id')])).toEqual([]);
   });
@@ -208,8 +208,7 @@ describe('approle', () => {
     const warden = await byDocumentation('inline', { auth: named() });
     await logsIn(warden);
     await logsIn(warden);
-    const { cert } =
-      warden.trail().findLast(({ event, outcome }) => event === 'cert.mint' && outcome === 'ok') ?? {};
+    const { cert } = warden.trail().findLast(({ event }) => event === 'cert.issued') ?? {};
     expect(cert?.key_id).toContain('approle');
     expect(findSecrets(warden, [read('secret-id')])).toEqual([]);
     const file = rig().directory.write('wrong', 'd41d8cd9-wrong');

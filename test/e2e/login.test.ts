@@ -13,8 +13,8 @@ describe('a login with ssh, sshd and OpenBao', () => {
     expect(new Set(serials).size).toBe(2);
     const results = warden.trail().filter(({ phase }) => phase === 'result');
     expect(results.map(({ cert }) => cert?.serial)).toEqual(serials);
-    const once = ['cert.mint intent', 'cert.mint result', 'cert.used single'];
+    const once = ['cert.intent intent', 'cert.issued result', 'cert.used single'];
     const events = warden.trail().map(({ event, phase }) => `${event} ${phase}`);
-    expect(events).toEqual(['agent.start single', ...once, ...once]);
+    expect(events).toEqual(['daemon.start single', ...once, ...once]);
   });
 });

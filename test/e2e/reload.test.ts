@@ -110,7 +110,7 @@ describe('what can change', () => {
         client.close();
       }
     };
-    const refused = () => warden.trail().findLast(({ event }) => event === 'login.refused')?.error_code;
+    const refused = () => warden.trail().findLast(({ event }) => event === 'agent.bind_refused')?.error_code;
     expect(existsSync(ofHost)).toBe(false);
 
     const { entries } = parse(good.lanes);

@@ -177,7 +177,7 @@ describe('an agent in a process namespace of its own, as in a container whose so
       (config) => config,
       async () => {
         expect(await rig().login()).toMatchObject({ code: 255 });
-        expect(seen.records()).toMatchObject([{ event: 'login.refused', error_code: 'no_peer' }]);
+        expect(seen.records()).toMatchObject([{ event: 'agent.bind_refused', error_code: 'no_peer' }]);
         const why = await warden.cli(['why'], { WARDEN_CONFIG: warden.dir.join('apart.yaml') });
         expect(why.stdout).toMatch(/\(no_peer\)\n {2}→ .*agent\.direct_peers: any/);
       },

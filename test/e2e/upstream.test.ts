@@ -99,7 +99,7 @@ describe('an ssh-agent behind warden, with a key that is authorized', () => {
     expect(await acceptedWith(() => login('after', { identities: [key.path] }))).toBe('ED25519');
     await expect
       .poll(() => seen.records().map(({ event }) => event))
-      .toEqual(['cert.mint', 'cert.mint', 'cert.expired']);
+      .toEqual(['cert.intent', 'cert.issued', 'cert.expired']);
   });
 
   test('after: a key logs in where sshd does not take the certificate', async () => {
@@ -113,7 +113,7 @@ describe('an ssh-agent behind warden, with a key that is authorized', () => {
     expect(await loginUnlaned()).toMatchObject({ stderr: expect.not.stringContaining('warden'), code: 0 });
     expect((await unlaned.waitForLogins(1))[0]?.keyType).toBe('ED25519');
     expect(seen.records().map(({ event, error_code }) => [event, error_code])).toEqual([
-      ['login.refused', 'no_lane'],
+      ['agent.bind_refused', 'no_lane'],
     ]);
     const why = await rig.warden.cli(['why', '127.0.0.1']);
     expect(why.stdout).toContain(`no lane covers ${hostName('127.0.0.1', unlaned.port)} (no_lane)`);

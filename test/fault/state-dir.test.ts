@@ -65,7 +65,7 @@ function expectAllRecorded(records: readonly TrailRecord[]): void {
   for (const { certificate } of far.sshd.logins()) {
     if (certificate === undefined) continue;
     const result = records.find(({ cert }) => cert?.serial === certificate.serial.toString());
-    expect(result).toMatchObject({ event: 'cert.mint', phase: 'result', outcome: 'ok' });
+    expect(result).toMatchObject({ event: 'cert.issued', phase: 'result', outcome: 'ok' });
     expect(records.filter(({ corr }) => corr === result?.corr)[0]).toMatchObject({ phase: 'intent' });
   }
 }

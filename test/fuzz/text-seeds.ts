@@ -52,7 +52,7 @@ const OPENBAO: Readonly<Record<string, readonly [status: number, body: string]>>
 };
 
 const MINT: RecordInput = {
-  event: 'cert.mint',
+  event: 'cert.issued',
   phase: 'result',
   outcome: 'ok',
   corr: '01JDC0000000000000000000AA',
@@ -153,11 +153,11 @@ export function writeTextSeeds(corpus: Corpus, signedKey: string, caKey: string)
     write('openbao-answer', name, `${status}\n${date}\n${body}`);
   for (const [name, bytes] of Object.entries(HTTP)) write('http-answer', name, bytes);
   write('trail-record', 'mint', recordLine(MINT));
-  write('trail-record', 'start', recordLine({ event: 'agent.start', phase: 'single', outcome: 'ok' }));
+  write('trail-record', 'start', recordLine({ event: 'daemon.start', phase: 'single', outcome: 'ok' }));
   write(
     'trail-record',
     'refused',
-    recordLine({ event: 'login.refused', phase: 'single', outcome: 'denied', error_code: 'no_lane' }),
+    recordLine({ event: 'agent.bind_refused', phase: 'single', outcome: 'denied', error_code: 'no_lane' }),
   );
   write('control', 'status', JSON.stringify(STATUS));
   write('control', 'why', JSON.stringify({ refusals: [REFUSAL, { ...REFUSAL, lane: 'prod-hosts' }] }));

@@ -44,7 +44,7 @@ export const trailRecord: Target = {
     '}',
     '"v":1,',
     '"seq":',
-    '"event":"cert.mint",',
+    '"event":"cert.issued",',
     '"phase":"result",',
     '"outcome":"ok",',
     '"cert":{',

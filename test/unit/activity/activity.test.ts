@@ -40,7 +40,7 @@ describe('issuances', () => {
     await login('denied', 6, { outcome: 'denied', error_code: 'bao_denied', message: 'permission denied' });
     await login('error', 5, { outcome: 'error', error_code: 'bao_timeout' });
     await trail.append(mint('orphan', 'intent'));
-    await trail.append({ event: 'login.refused', phase: 'single', outcome: 'denied', corr: 'refused' });
+    await trail.append({ event: 'agent.bind_refused', phase: 'single', outcome: 'denied', corr: 'refused' });
     expect(await states()).toEqual([
       'used used',
       'expired expired',

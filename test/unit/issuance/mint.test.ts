@@ -126,7 +126,7 @@ describe('a mint', () => {
     expect(made.serial).toBe(2n ** 60n + 1n);
     expect(records).toMatchObject([
       {
-        event: 'cert.mint',
+        event: 'cert.intent',
         phase: 'intent',
         corr,
         actor: { type: 'adm', id: 'adm-x' },

@@ -18,7 +18,7 @@ export function auditDirectory(): string {
 
 export function mint(corr: string, phase: 'intent' | 'result', more: Partial<RecordInput> = {}): RecordInput {
   return {
-    event: 'cert.mint',
+    event: phase === 'intent' ? 'cert.intent' : 'cert.issued',
     phase,
     ...(phase === 'result' ? { outcome: 'ok' } : {}),
     corr,

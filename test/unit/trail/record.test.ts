@@ -22,7 +22,7 @@ function codeThrownBy(run: () => unknown): string {
 const name = fc.string({ unit: 'binary', maxLength: 60 }).filter((text) => !text.includes('__proto__'));
 const option = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const anyInput: fc.Arbitrary<RecordInput> = fc.record({
-  event: fc.constantFrom('cert.mint', 'cert.used', 'login.refused', 'agent.start'),
+  event: fc.constantFrom('cert.intent', 'cert.used', 'agent.bind_refused', 'daemon.start'),
   phase: fc.constantFrom('intent', 'result', 'single'),
   outcome: option(fc.constantFrom('ok', 'denied', 'error')),
   error_code: option(name),

@@ -196,7 +196,7 @@ it('reads a long trail in constant memory', async () => {
   const filler = 'x'.repeat(8000);
   const count = 16_000; // 128 MB
   for (let seq = 1; seq <= count; seq += 1) {
-    const line = `{"v":1,"seq":${seq},"id":"01JDABCDEFGHJKMNPQRSTVWXYZ","ts":"2026-11-23T18:00:00.000Z","mono_ns":"1","boot_id":"b","event":"cert.mint","code":"W1001I","phase":"intent","cert":{"options":{"filler":"${filler}"}},"prev":"${prev}"}`;
+    const line = `{"v":1,"seq":${seq},"id":"01JDABCDEFGHJKMNPQRSTVWXYZ","ts":"2026-11-23T18:00:00.000Z","mono_ns":"1","boot_id":"b","event":"cert.intent","code":"W1000I","phase":"intent","cert":{"options":{"filler":"${filler}"}},"prev":"${prev}"}`;
     prev = lineHash(line);
     if (!out.write(`${line}\n`)) await once(out, 'drain');
   }

@@ -20,7 +20,7 @@ async function work(): Promise<void> {
   while (next < Number(count)) {
     next += 1;
     const corr = `${name}-${next}`;
-    await trail.append({ event: 'cert.mint', phase: 'intent', corr, cert: { options } });
+    await trail.append({ event: 'cert.intent', phase: 'intent', corr, cert: { options } });
     writeSync(1, `${corr}\n`);
   }
 }
