@@ -181,8 +181,9 @@ export class Dispatcher {
           'a signature was refused: the key has signed its login, or its time is over',
         );
       const login = guardSignature(request, identity);
+      const policy = await this.#services.passGate(identity, login.user);
       const signature = identity.key.signOnce(request.data);
-      this.#services.signed(identity, login.user);
+      this.#services.signed(identity, login.user, policy);
       return encodeSignResponse(signature);
     } catch (thrown) {
       this.#services.signatureRefused(asWardenError(thrown), identity, this.#peer);

@@ -80,6 +80,7 @@ function createParts(
     trail,
     queue,
     access,
+    policy: config.policy,
     onSkew,
   });
   const login: LoginDependencies = {

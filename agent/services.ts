@@ -7,6 +7,8 @@ import { matchLane } from '../src/catalog/choose.ts';
 import type { Lane } from '../src/catalog/lane.ts';
 import { parseSshArguments } from '../src/destination/ssh-arguments.ts';
 import { asWardenError, type WardenError } from '../src/errors.ts';
+import { GateRefusal, type PolicyRecord } from '../src/policy/gate.ts';
+import { policyField } from '../src/policy/signing.ts';
 import type { Clock } from '../src/system/clock.ts';
 import { type PeerCredentials, processInfo, startTimeOf } from '../src/system/peer.ts';
 import { tellProcess } from '../src/system/tell.ts';
@@ -20,6 +22,7 @@ import { RefusalRecords } from './refusal-records.ts';
 import type { Refusals } from './refusals.ts';
 import { type Attempt, type Caller, isForwarded } from './session/attempt.ts';
 import type { LoginDependencies } from './session/found.ts';
+import { passGateAtSignature } from './session/gate-at-signature.ts';
 import { refuseWhileLocked } from './session/locked.ts';
 import { certificateFor } from './session/login.ts';
 import { isDestinationSocket } from './session/socket-scope.ts';
@@ -51,7 +54,9 @@ export interface Services {
   requestRefused(error: WardenError, peer: PeerCredentials | undefined): void;
   /** A client has bound a session; undefined where the bind was refused. */
   noteSession(peer: PeerCredentials | undefined, sessionId: Buffer | undefined): void;
-  signed(identity: MintedIdentity, user: string): void;
+  /** Asks the gate about the login that is to be signed, where the lane wants that; what it said. Throws GateRefusal. */
+  passGate(identity: MintedIdentity, user: string): Promise<PolicyRecord | undefined>;
+  signed(identity: MintedIdentity, user: string, policy: PolicyRecord | undefined): void;
   signatureRefused(error: WardenError, identity: MintedIdentity, peer: PeerCredentials | undefined): void;
   /** An identity's connection has ended, or goes on to its next login. */
   identityEnded(identity: MintedIdentity): void;
@@ -139,7 +144,8 @@ export function createServices(options: ServicesOptions): Services {
   ) => {
     if (!refusalRecords.admit(peer?.uid, error.code)) return;
     if (about !== undefined) log.warn({ code: error.code, pid: peer?.pid, ...about }, error.message);
-    record({ ...input, phase: 'single', error_code: error.code, message: error.message });
+    const policy = policyField(error instanceof GateRefusal ? error.record : undefined);
+    record({ ...input, ...policy, phase: 'single', error_code: error.code, message: error.message });
   };
 
   const unused = (identity: MintedIdentity, caller: PeerCredentials | undefined, why: string) => {
@@ -257,7 +263,11 @@ export function createServices(options: ServicesOptions): Services {
       const event = error.code === 'sign_refused' ? 'agent.sign_refused' : 'agent.bind_refused';
       recordRefusal(error, peer, { event, outcome: 'denied', ...callerOf(peer) }, {});
     },
-    signed(identity, user) {
+    async passGate(identity, user) {
+      const gate = options.login?.issuance.gate;
+      return gate === undefined ? undefined : passGateAtSignature(gate, identity, user);
+    },
+    signed(identity, user, policy) {
       counters.signed += 1;
       const caller = live.remove(identity);
       record({
@@ -267,6 +277,7 @@ export function createServices(options: ServicesOptions): Services {
         ...identityRecord(identity),
         ...callerOf(caller),
         target: user,
+        ...policyField(policy),
       });
     },
     signatureRefused(error, identity, peer) {

@@ -72,6 +72,9 @@ export const ERROR_CODES = {
   bao_rate_limited: EXIT.again,
   bao_bad_request: EXIT.refused,
   bao_bad_answer: EXIT.unavailable,
+  // the gate
+  policy_denied: EXIT.refused,
+  policy_unavailable: EXIT.unavailable,
   // the certificate that came back
   certificate_refused: EXIT.refused,
   unexpected_ca: EXIT.refused,

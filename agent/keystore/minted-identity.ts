@@ -15,6 +15,8 @@ export interface Purpose {
   /** Undefined on a destination socket, for a client that sends no bind. */
   readonly binding: Binding | undefined;
   readonly forwarded: boolean;
+  /** The hosts that a forwarded login came through, first to last. */
+  readonly via: readonly string[];
   /** The login name that the caller was told, where it is known. */
   readonly user: string | undefined;
   /** The socket and the process that an identity without a binding belongs to. */

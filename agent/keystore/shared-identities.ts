@@ -3,6 +3,7 @@
  * so that a thousand tunnels that come back at once cost one call of the CA. Each login still gets one signature, for its own bound
  * session: what a connection holds is a share that signs once.
  */
+import { LEFT_AFTER_REUSE_MS } from '../../src/catalog/lane-from-entry.ts';
 import type { Minted } from '../../src/issuance/mint.ts';
 import type { FreshKey, LoginKey } from './fresh-key.ts';
 
@@ -113,8 +114,11 @@ export class SharedIdentities {
     };
     if (this.#closed) shared.close();
     else this.#shared.set(name, shared);
-    shared.issued.then(() => {
-      if (this.#shared.get(name) === shared) shared.timer = setTimeout(end, reuseMs).unref();
+    shared.issued.then(({ minted }) => {
+      // The gate may have allowed less time than the lane has.
+      const usableMs = Math.max(0, minted.ttlSeconds * 1000 - LEFT_AFTER_REUSE_MS);
+      if (this.#shared.get(name) === shared)
+        shared.timer = setTimeout(end, Math.min(reuseMs, usableMs)).unref();
     }, forget);
     return shared;
   }

@@ -21,8 +21,6 @@ export interface LoginDependencies extends ResolveDependencies {
 export interface Found extends Omit<Purpose, 'forwarded'> {
   /** How the host's name was proved. */
   readonly source: string;
-  /** The hosts that a forwarded login came through, first to last. */
-  readonly via: readonly string[];
 }
 
 /** A login whose bind has proved where it goes: by `lane` for `name`, as the socket narrows it. Throws `wrong_socket`. */

@@ -48,6 +48,8 @@ function issue(
         ask: found.lane,
         publicKey: key.publicKey,
         login: { lane: found.lane.id, host: found.host, via: found.via },
+        logins: found.lane.logins,
+        loginGuess: found.user,
         source: found.source,
         unbound: found.binding === undefined,
         caller: { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) },

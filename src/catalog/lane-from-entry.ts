@@ -24,7 +24,8 @@ export interface LaneContext {
 const DEFAULT_TTL = '2m';
 const MAX_DEADLINE_MS = 60_000;
 /** What is left of a certificate when the last login may begin to use it: its way to sshd, and clocks that differ. */
-const LEFT_AFTER_REUSE_MS = 30_000;
+/** So long before its end a certificate is shared no more: the last login must be done by then. */
+export const LEFT_AFTER_REUSE_MS = 30_000;
 
 type Report = (path: Path, message: string, hint: string) => void;
 
@@ -78,6 +79,7 @@ export function laneFromEntry(
       forwarded,
       unbound: ssh.unbound === 'allow',
       reuseMs: duration(ssh.reuse),
+      gateAt: ssh.gate_at,
       deadlineMs: duration(ssh.deadline),
     },
   };

@@ -53,6 +53,8 @@ export interface Lane {
   readonly unbound: boolean;
   /** How long one certificate serves further logins to the same host; 0: each login has its own. */
   readonly reuseMs: number;
+  /** `sign`: the gate is asked once more at the signature, when the login name is known. */
+  readonly gateAt: 'list' | 'sign';
   /** For the whole mint. */
   readonly deadlineMs: number;
 }

@@ -143,6 +143,9 @@ export const sshSchema = z.strictObject({
   reuse: durationText.default('0s').meta({
     description: 'How long one certificate serves further logins to the host; 30 s less than `ttl` at most.',
   }),
+  gate_at: z.enum(['list', 'sign']).default('list').meta({
+    description: 'Where a gate is on: `sign` asks it once more at the signature, with the login name.',
+  }),
   deadline: durationText.default('3s').meta({ description: 'For the whole mint; at most 60s.' }),
 });
 

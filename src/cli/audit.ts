@@ -5,9 +5,9 @@ import type { Command } from 'commander';
 import { EXIT, errnoOf, WardenError } from '../errors.ts';
 import { readAuditKey } from '../trail/audit-key.ts';
 import { type Checkpoint, readCheckpoint, splitNotes } from '../trail/checkpoint.ts';
+import { readEvidence } from '../trail/evidence.ts';
 import { encodeVerifierKey, type NoteKey, parseVerifierKey } from '../trail/note.ts';
 import { renderVerification, verifyTrail } from '../trail/verify.ts';
-import { readEvidence } from '../tunnel/evidence.ts';
 import { auditDirectory } from './audit-directory.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 

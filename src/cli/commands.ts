@@ -57,6 +57,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./status.ts')).statusCommand,
   },
   {
+    name: 'policy',
+    about: 'the gate in front of every certificate: put cases to it, switch it on or off, break-glass',
+    load: async () => (await import('./policy.ts')).policyCommand,
+  },
+  {
     name: 'why',
     about: 'why a login got no certificate, and what to do: the last refusals, newest first',
     load: async () => (await import('./why.ts')).whyCommand,

@@ -16,7 +16,7 @@ const LEARN_DEADLINE_MS = 1_000;
 /** Throws what the configuration throws, and `mintForFile`. */
 export async function mintAlone(flags: CommonFlags, request: FileRequest): Promise<FileCertificate> {
   const config = configOf(flags);
-  const { stateDir, openbao } = config;
+  const { stateDir, openbao, policy } = config;
   ensurePrivateDirectory(stateDir);
   const access = openAccess(openbao, { environment: { env: process.env, taken: {} } });
   const trail = new Trail(join(stateDir, 'audit'), { clock: systemClock });
@@ -26,6 +26,7 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
     trail,
     queue: new MintQueue(),
     access,
+    policy,
     onSkew: () => undefined,
   });
   try {

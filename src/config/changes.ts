@@ -65,6 +65,7 @@ function settingsOf(config: Config): ReadonlyMap<string, unknown> {
     ...settings('openbao', pair),
     ...settings('agent', config.agent, ['socket', 'upstream']),
     ...settings('audit', config.audit),
+    ...settings('policy', config.policy ?? {}),
   ]);
 }
 

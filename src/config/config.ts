@@ -99,6 +99,23 @@ export interface AuditConfig {
   readonly anchorCommand: readonly string[];
 }
 
+export interface PolicyConfig {
+  readonly enabled: boolean;
+  readonly engine: 'flex-auth' | 'authzen' | 'opa';
+  /** Base URL without a trailing slash. */
+  readonly url: string;
+  /** Of `opa`: the rule's path behind `v1/data/`. */
+  readonly path: string;
+  /** PEM text of the CAs that sign its TLS certificate, or undefined for the system's. */
+  readonly ca: string | undefined;
+  /** Whether no answer is a denial. */
+  readonly failClosed: boolean;
+  readonly tenant: string;
+  readonly system: string;
+  /** Who asks, where it is not the actor. */
+  readonly subject: string | undefined;
+}
+
 export interface Config {
   /** Where it was read from, or undefined when there is no file and everything comes from flags and environment. */
   readonly file: string | undefined;
@@ -109,6 +126,8 @@ export interface Config {
   readonly stateDir: string;
   readonly agent: AgentConfig;
   readonly audit: AuditConfig;
+  /** Undefined: the file names no gate. */
+  readonly policy: PolicyConfig | undefined;
   /** Where each value came from, by dotted key: `flag`, `WARDEN_SOCKET`, `warden.yaml:12`, `BAO_ADDR`, `default`. */
   readonly origin: ReadonlyMap<string, string>;
   /** Things that are allowed but worth a line in `status` (`agent.direct_peers: any`, skip-verify…). */

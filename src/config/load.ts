@@ -13,6 +13,7 @@ import { checkSchema } from './check-schema.ts';
 import type { Config } from './config.ts';
 import { findNotBuilt, NOT_BUILT_IN_CONFIG } from './not-built.ts';
 import { resolveOpenBao } from './openbao-block.ts';
+import { resolvePolicy } from './policy-block.ts';
 import { ConfigError, throwProblems } from './problems.ts';
 import { type PathInput, runtimePaths, type Sourced } from './runtime-paths.ts';
 import { type WardenYaml, wardenSchema } from './schema.ts';
@@ -42,6 +43,7 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
     input.uid,
   );
   const agent = resolveAgent(sources, yaml.agent ?? {}, input, paths, stateDir);
+  const policy = resolvePolicy(sources, yaml.policy);
   throwProblems(sources.problems);
 
   const actors = resolveInventory(sources, yaml, paths.configDir, input.uid);
@@ -61,6 +63,7 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
     stateDir,
     agent,
     audit: { anchorCommand: yaml.audit?.anchor_command ?? [] },
+    policy,
     origin: sources.origin,
     warnings: sources.warnings,
   };

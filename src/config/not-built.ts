@@ -18,12 +18,6 @@ const nonEmpty = (value: unknown): boolean => Array.isArray(value) && value.leng
 /** In warden.yaml. */
 export const NOT_BUILT_IN_CONFIG: readonly NotBuilt[] = [
   {
-    path: ['policy', 'enabled'],
-    asks: (value) => value === true,
-    what: 'the policy gate is not built yet',
-    hint: 'remove it, or write false: nothing would ask the gate',
-  },
-  {
     path: ['agent', 'notify_command'],
     asks: nonEmpty,
     what: 'the notifier is not built yet',

@@ -105,6 +105,6 @@ function whatIsWrong(
 }
 
 /** Whether a URL's host stays on this machine: 127.0.0.0/8, ::1, localhost. */
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -17,7 +17,7 @@ export function resolveTls(sources: Sources, yaml: OpenBaoYaml, block: string): 
     const written = yaml[name];
     const inFile = sources.inFile([block, name], written === undefined ? undefined : sources.path(written));
     const path = sources.optional(`openbao.${name}`, [inFile, sources.baoPath(variable)]);
-    return path === undefined ? undefined : readPem(sources, name, [block, name], path);
+    return path === undefined ? undefined : readPem(sources, `openbao.${name}`, [block, name], path);
   };
   const clientCert = pem('client_cert', 'CLIENT_CERT');
   const clientKey = pem('client_key', 'CLIENT_KEY');
@@ -76,13 +76,14 @@ function looksLikePem(text: string): boolean {
   return text.includes('-----BEGIN ');
 }
 
-function readPem(sources: Sources, name: string, path: Path, file: string): string | undefined {
+/** A PEM file's text. `key` is its dotted key. What is wrong with it is left in `sources`. */
+export function readPem(sources: Sources, key: string, path: Path, file: string): string | undefined {
   try {
     const text = readFileSync(file, 'utf8');
     if (looksLikePem(text) && text.length <= MAX_PEM_BYTES) return text;
-    sources.report(`openbao.${name}`, path, `${file} is not a PEM file`, 'name a file with -----BEGIN …');
+    sources.report(key, path, `${file} is not a PEM file`, 'name a file with -----BEGIN …');
   } catch (error) {
-    sources.report(`openbao.${name}`, path, `${file} can't be read (${errnoOf(error)})`, 'correct the path');
+    sources.report(key, path, `${file} can't be read (${errnoOf(error)})`, 'correct the path');
   }
   return undefined;
 }

@@ -15,6 +15,12 @@ export const DEFAULTS = {
   known_hosts: ['~/.ssh/known_hosts', '~/.ssh/known_hosts2', '/etc/ssh/ssh_known_hosts'],
   direct_peers: 'ssh',
   tell: 'terminal',
+  policy_engine: 'flex-auth',
+  policy_url: 'http://127.0.0.1:8080',
+  policy_path: 'warden/gate',
+  tenant: 'tenant:platform',
+  subject_env: 'WARDEN_POLICY_SUBJECT',
+  system: 'ops-warden',
 } as const;
 
 /** `text` and `shown` (the default, for people) go into docs/configuration.md. */
@@ -174,14 +180,29 @@ const agent = z.strictObject({
 });
 
 const policy = z.strictObject({
-  enabled: key(z.boolean(), 'Ask a policy decision point before each certificate. Not built.', 'false'),
-  engine: key(z.enum(['flex-auth', 'authzen', 'opa']), 'Which dialect it speaks.', 'flex-auth'),
-  url: key(words, 'Where it answers.'),
+  enabled: key(z.boolean(), 'Ask a policy decision point before each certificate: docs/policy.md.', 'false'),
+  engine: key(z.enum(['flex-auth', 'authzen', 'opa']), 'Which dialect it speaks.', DEFAULTS.policy_engine),
+  url: key(
+    words,
+    'Where it answers, as a base URL; plain http only to loopback, or with `insecure_http`.',
+    DEFAULTS.policy_url,
+  ),
   flex_auth_url: key(words, 'ops-warden’s name for `url`.'),
+  insecure_http: key(
+    z.boolean(),
+    'Allow plain http to another machine: whoever is between decides.',
+    'false',
+  ),
+  ca_cert: key(words, 'PEM file with the CAs of its TLS certificate.', 'the system’s CAs'),
+  path: key(baoPath, 'Of `opa`: the rule’s path behind `/v1/data/`.', DEFAULTS.policy_path),
   fail_closed: key(z.boolean(), 'No answer is a denial.', 'true'),
-  tenant: key(words, 'Tenant in the question.'),
-  subject_env: key(variable, 'Name of the environment variable that names the subject.'),
-  system: key(words, 'System in the question.'),
+  tenant: key(words, 'Tenant in the question.', DEFAULTS.tenant),
+  subject_env: key(
+    variable,
+    'Name of the environment variable that names the subject; where it is unset, the actor is it.',
+    DEFAULTS.subject_env,
+  ),
+  system: key(words, 'System in the question.', DEFAULTS.system),
 });
 
 const audit = z.strictObject({

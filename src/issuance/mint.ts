@@ -9,6 +9,8 @@ import type { Actor } from '../inventory/actor.ts';
 import type { CaPins } from '../openbao/ca-pins.ts';
 import type { Pause } from '../openbao/pause.ts';
 import type { SignAnswer, SshEngine } from '../openbao/ssh-engine.ts';
+import { type Gate, GateRefusal, type PolicyRecord } from '../policy/gate.ts';
+import { narrowedAsk, policyField, refusalRecord, signingQuestion } from '../policy/signing.ts';
 import type { Certificate } from '../ssh/certificate.ts';
 import { fingerprint, parsePublicKey } from '../ssh/public-key.ts';
 import type { Clock } from '../system/clock.ts';
@@ -26,6 +28,8 @@ export interface MintDependencies {
   readonly pins: CaPins;
   readonly pause: Pause;
   readonly queue: MintQueue;
+  /** Undefined: none is switched on. */
+  readonly gate: Gate | undefined;
   readonly mount: string;
   /** How many addresses OpenBao has. */
   readonly addresses: number;
@@ -63,6 +67,9 @@ export interface MintRequest {
   readonly publicKey: Buffer;
   /** Undefined: for a file, which can be used anywhere. */
   readonly login: Bound | undefined;
+  /** Names that may be logged in as, and what the caller's words say of it: for the gate. */
+  readonly logins?: readonly string[];
+  readonly loginGuess?: string | undefined;
   /** How the host was proved, or which command asks. */
   readonly source: string;
   /** No bind says where the certificate is used. */
@@ -77,6 +84,8 @@ export interface MintRequest {
 export interface Minted extends CheckedCertificate {
   /** The correlation id that intent, result and use share. */
   readonly corr: string;
+  /** What was asked for, after the gate. */
+  readonly ttlSeconds: number;
 }
 
 /** Failures after which one more issuance, with a record of its own, may succeed. */
@@ -129,18 +138,45 @@ async function askOpenBao(d: MintDependencies, r: MintRequest, left: () => numbe
   });
 }
 
-/** `left` says how many milliseconds of the mint's deadline are left. */
-async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number): Promise<Minted> {
-  const corr = ulid(d.clock.now());
-  const { ask } = r;
-  const common = {
-    corr,
-    actor: { type: ask.actor.type, id: ask.actor.name },
+/** What all records about one request say. */
+function aboutRequest(d: MintDependencies, r: MintRequest) {
+  const { actor } = r.ask;
+  return {
+    corr: ulid(d.clock.now()),
+    actor: { type: actor.type, id: actor.name },
     caller: r.caller,
     source: r.source,
     ...r.login,
     ...(r.unbound ? { unbound: true as const } : {}),
   };
+}
+
+/** The request as the gate lets it through, and what it said. Throws GateRefusal, which stands in the trail by then. */
+async function passGate(d: MintDependencies, r: MintRequest, deadlineMs: number) {
+  if (d.gate === undefined) return { r, policy: undefined };
+  try {
+    const permission = await d.gate.ask(signingQuestion(r), deadlineMs);
+    try {
+      return { r: { ...r, ask: narrowedAsk(r.ask, permission) }, policy: permission.record };
+    } catch (thrown) {
+      throw new GateRefusal(asWardenError(thrown), { ...permission.record, allow: false });
+    }
+  } catch (thrown) {
+    if (thrown instanceof GateRefusal) await d.trail.append(refusalRecord(aboutRequest(d, r), thrown));
+    throw thrown;
+  }
+}
+
+/** `left` says how many milliseconds of the mint's deadline are left. */
+async function mintOnce(
+  d: MintDependencies,
+  r: MintRequest,
+  policy: PolicyRecord | undefined,
+  left: () => number,
+): Promise<Minted> {
+  const { ask } = r;
+  const common = { ...aboutRequest(d, r), ...policyField(policy) };
+  const { corr } = common;
   const bao = { mount: d.mount, role: ask.role, identity: d.credential.identity() };
   await d.trail.append({
     ...common,
@@ -196,7 +232,7 @@ async function mintOnce(d: MintDependencies, r: MintRequest, left: () => number)
     cert: certRecord(checked.certificate),
     bao: { ...bao, request_id: answer.requestId, address: answer.address },
   });
-  return { corr, ...checked };
+  return { corr, ttlSeconds: ask.ttlSeconds, ...checked };
 }
 
 /**
@@ -217,12 +253,13 @@ async function mintInTime(d: MintDependencies, r: MintRequest): Promise<Minted> 
   r.check?.();
   const started = performance.now();
   const left = () => r.ask.deadlineMs - (performance.now() - started);
+  const { r: passed, policy } = await passGate(d, r, left());
   const others = d.addresses - 1;
   for (let more = Math.max(1, others); ; more--) {
     // A node that takes the connection and never answers must leave time for the others.
     const end = others === 0 ? 0 : left() - left() / (Math.min(more, others) + 1);
     try {
-      return await mintOnce(d, r, () => left() - end);
+      return await mintOnce(d, passed, policy, () => left() - end);
     } catch (thrown) {
       const error = asWardenError(thrown);
       const again = WORTH_ANOTHER.has(error.code) || (others > 0 && WORTH_ANOTHER_NODE.has(error.code));

@@ -109,6 +109,15 @@ export const CAUSES: Readonly<Record<ErrorCode, Explained>> = {
     cause: 'Another process is changing the inventory.',
     cure: 'Try again; `fuser -v` on the directory in the message finds who holds it.',
   },
+  policy_denied: {
+    cause: 'The gate was asked, and said no; or it said yes under a condition that warden can’t meet.',
+    cure: 'The message has its reason and the decision’s id: whoever runs the policy finds it by that. `warden policy check` asks it anew.',
+  },
+  policy_unavailable: {
+    cause:
+      'The gate is switched on and gave no answer within a second, or none of its dialect; without one nothing is issued (`policy.fail_closed`).',
+    cure: 'Start it, or correct `policy.url` and `policy.engine`; in an emergency `warden policy break-glass --for 30m --reason …`.',
+  },
   token_expired: {
     cause: 'OpenBao does not know the token any more: it has expired, was revoked, or has no uses left.',
     cure: '`bao login` again; the agent takes the new token from where it found the old one.',

@@ -3,7 +3,7 @@
  * `encodeBody` writes (explicit and ordered, without the cost of a schema on the way of a login).
  * `prev` is the SHA-256 of the bytes of the line before, its newline left out; 64 zeros in the first line.
  * Codes are shaped like Teleport's (`TC000I`): a number for each event; I went well, W denied, E error.
- * Left out: policy{} and accessor_hash come with the gate and the ways to log in; argv and environment never do.
+ * Left out: accessor_hash; argv and environment never come in.
  */
 import { hash } from 'node:crypto';
 import * as z from 'zod';
@@ -42,6 +42,12 @@ export const EVENTS = {
   'agent.sign_refused': 'W2002',
   /** How many refusals of a user were counted instead of written, and of which code. */
   'agent.refusals_more': 'W2003',
+  /** The gate has refused: nothing was asked of OpenBao. */
+  'policy.decision': 'W3001',
+  /** Somebody lets certificates through without the gate for a while, or has ended that. */
+  'policy.break_glass': 'W3002',
+  /** The gate was switched on or off, or its cases were put to it. */
+  'policy.changed': 'W3003',
   'trail.torn': 'W9001',
   /** The trail signed as it was: the note is in `checkpoint`. */
   'trail.checkpoint': 'W9002',
@@ -106,6 +112,19 @@ const bodySchema = z.strictObject({
       address: text.optional(),
       /** Whose token asked: its display name and entity as OpenBao knows them. */
       identity: text.optional(),
+    })
+    .optional(),
+  /** What the gate said. */
+  policy: z
+    .strictObject({
+      engine: text.optional(),
+      decision_id: text.optional(),
+      allow: z.boolean(),
+      latency_ms: z.number().nonnegative().optional(),
+      /** Why there was no answer. */
+      error_code: text.optional(),
+      /** The reason of the break-glass under which it was not asked. */
+      break_glass: text.optional(),
     })
     .optional(),
   /** A signed note (docs/trail.md). */
@@ -203,7 +222,7 @@ function messageOf(message: string | undefined): string | undefined {
  * Only the allow-listed fields are taken. Throws `limit_exceeded`, and `malformed` if a value looks like a secret.
  */
 export function encodeBody(input: RecordInput): string {
-  const { actor, caller, cert, bao } = input;
+  const { actor, caller, cert, bao, policy } = input;
   const json = JSON.stringify({
     event: input.event,
     code: codeOf(input.event, input.outcome),
@@ -226,6 +245,14 @@ export function encodeBody(input: RecordInput): string {
       role: bounded(bao.role, 'bao.role'),
       address: bounded(bao.address, 'bao.address'),
       identity: bounded(bao.identity, 'bao.identity'),
+    },
+    policy: policy && {
+      engine: bounded(policy.engine, 'policy.engine'),
+      decision_id: bounded(policy.decision_id, 'policy.decision_id'),
+      allow: policy.allow,
+      latency_ms: policy.latency_ms,
+      error_code: bounded(policy.error_code, 'policy.error_code'),
+      break_glass: bounded(policy.break_glass, 'policy.break_glass'),
     },
     checkpoint: bounded(input.checkpoint, 'checkpoint'),
     message: messageOf(input.message),

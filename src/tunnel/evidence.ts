@@ -1,14 +1,11 @@
 /**
  * The cutover record of a tunnel: what was observed, and nothing secret: certificates from warden's trail, logins from sshd's log joined
- * by serial, ops-bridge's own events. Signed with the trail's key as a note (C2SP signed-note), and it names the trail's head: who keeps the
- * record can tell later whether the trail was rewritten.
+ * by serial, ops-bridge's own events. It is signed by trail/evidence.ts.
  */
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import type { Issuance } from '../activity/issuances.ts';
 import { errnoOf, WardenError } from '../errors.ts';
-import type { AuditKey } from '../trail/audit-key.ts';
-import { isSignedBy, type NoteKey, parseNote, signNote } from '../trail/note.ts';
 import type { Tunnel } from './tunnels-file.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -88,8 +85,8 @@ export function evidence(input: EvidenceInput) {
     sshdLog === undefined ? [] : logins(sshdLog, new Set(certificates.map(({ serial }) => serial)));
   const bridge = bridgeEvents === undefined ? [] : identities(bridgeEvents, tunnel.name);
   const record = {
-    v: 1,
-    kind: 'tunnel-cutover',
+    v: 1 as const,
+    kind: 'tunnel-cutover' as const,
     date: new Date(input.now).toISOString(),
     operator: input.operator,
     tunnel: tunnel.name,
@@ -115,28 +112,4 @@ export function evidence(input: EvidenceInput) {
     ...(record.old_key_removed ? [] : ['the old key still opens the host (--old-key-removed)']),
   ];
   return { record, lacks };
-}
-
-/** The record as a signed note: JSON, an empty line, the signature's line. */
-export function signEvidence(record: ReturnType<typeof evidence>['record'], key: AuditKey): string {
-  return signNote(`${JSON.stringify(record, null, 2)}\n`, key, (bytes) => key.sign(bytes));
-}
-
-const head = z.looseObject({
-  kind: z.literal('tunnel-cutover'),
-  trail_head: z.object({ seq: z.int().nonnegative(), hash: z.string().regex(/^[0-9a-f]{64}$/) }),
-});
-
-/** The head of the trail that a signed record names. Throws `malformed` where it is none, or not signed by `key`. */
-export function readEvidence(note: string, key: NoteKey): { readonly seq: number; readonly hash: string } {
-  const parsed = parseNote(note);
-  if (parsed === undefined || !isSignedBy(parsed, key))
-    throw new WardenError('malformed', `the record is not signed by ${key.name}`, {
-      hint: 'it was changed, or it is of another trail; --key takes another key',
-    });
-  try {
-    return head.parse(JSON.parse(parsed.text)).trail_head;
-  } catch (cause) {
-    throw new WardenError('malformed', 'what is signed is no record of a cutover', { cause });
-  }
 }

@@ -38,6 +38,8 @@ export interface WardenOptions {
   readonly agent?: Readonly<Record<string, unknown>>;
   /** The `audit:` block. */
   readonly audit?: Readonly<Record<string, unknown>>;
+  /** The `policy:` block; left out: none. */
+  readonly policy?: Readonly<Record<string, unknown>>;
   readonly env?: Environment;
   /** With a clock the daemon runs inside the test. */
   readonly clock?: Clock;
@@ -117,6 +119,7 @@ function writeConfiguration(
       catalog_path: dir.join('catalog'),
       state_dir: stateDir,
       audit: options.audit ?? {},
+      ...(options.policy === undefined ? {} : { policy: options.policy }),
       agent: {
         socket,
         upstream: options.upstream ?? 'none',

@@ -28,6 +28,7 @@ export const LANE: Lane = {
   forwarded: [],
   unbound: true,
   reuseMs: 0,
+  gateAt: 'list',
   deadlineMs: 3_000,
 };
 
@@ -46,7 +47,11 @@ export function issue(): Issued<FreshKey> {
     extensions: {},
   } as const;
   const blob = writeCertificate(fields, CA);
-  return { minted: { corr: 'c', blob, certificate: parseCertificate(blob) }, key, at: performance.now() };
+  return {
+    minted: { corr: 'c', ttlSeconds: TTL_S, blob, certificate: parseCertificate(blob) },
+    key,
+    at: performance.now(),
+  };
 }
 
 /** An identity of a destination socket, of no holder unless one is given. */
@@ -56,6 +61,7 @@ export function unboundIdentity(holder?: string): MintedIdentity {
     host: 'web1',
     binding: undefined,
     forwarded: false,
+    via: [],
     user: undefined,
     holder,
     isHostKey: () => true,

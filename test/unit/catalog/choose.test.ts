@@ -34,6 +34,7 @@ function lane(id: string, hosts: readonly string[], hostKeys: readonly string[] 
     forwarded: [],
     unbound: false,
     reuseMs: 0,
+    gateAt: 'list',
     deadlineMs: 3000,
   };
 }

@@ -50,6 +50,7 @@ describe('lanes', () => {
         forwarded: [],
         unbound: false,
         reuseMs: 0,
+        gateAt: 'list',
         deadlineMs: 3000,
       },
     ]);

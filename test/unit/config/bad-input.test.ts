@@ -171,11 +171,6 @@ describe('warden.yaml: each mistake with file, line and key', () => {
 
   it.each([
     [
-      'policy',
-      'policy:\n  enabled: true\n',
-      'warden.yaml:2: policy.enabled: the policy gate is not built yet',
-    ],
-    [
       'notify',
       'agent:\n  notify_command: [notify-send]\n',
       'warden.yaml:2: agent.notify_command: the notifier is not built yet',
@@ -198,10 +193,10 @@ describe('warden.yaml: each mistake with file, line and key', () => {
 
   it('says the first in one line, and has all as data, in the order of lines', () => {
     const home = workspace();
-    home.warden('policy: { enabled: true }\nbackend: bao\nfoo: 1\nagent: { tell: 1 }\n');
+    home.warden('policy: { enabled: 1 }\nbackend: bao\nfoo: 1\nagent: { tell: 1 }\n');
     const error = home.error();
     expect(error.message).toBe(
-      `${home.home}/.config/warden/warden.yaml:1: policy.enabled: the policy gate is not built yet (and 3 more)`,
+      `${home.home}/.config/warden/warden.yaml:1: policy.enabled: must be true or false, is a number (and 3 more)`,
     );
     expect(home.problems().map(({ line, key }) => [line, key])).toEqual([
       [1, 'policy.enabled'],

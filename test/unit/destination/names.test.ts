@@ -45,6 +45,7 @@ function lane(id: string, parts: Partial<Lane>): Lane {
     forwarded: [],
     unbound: false,
     reuseMs: 0,
+    gateAt: 'list',
     deadlineMs: 3000,
     ...parts,
   };

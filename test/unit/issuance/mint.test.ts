@@ -57,6 +57,7 @@ function certificate(): string {
 }
 
 const dependencies: MintDependencies = {
+  gate: undefined,
   clock: { now: () => 1_000_000, monotonicNs: () => 0n },
   trail: {
     async append(record) {
