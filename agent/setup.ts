@@ -83,6 +83,12 @@ export class Setup {
   /** Writes the start down and learns what can be learnt before the first login. */
   begin(): void {
     if (this.#minting !== undefined) this.#warmed = this.#minting.begin();
+    this.#warn(this.#config);
+  }
+
+  /** What is allowed and weak is said aloud each time that it begins to count. */
+  #warn(config: Config | undefined): void {
+    for (const warning of config?.warnings ?? []) this.#options.log.warn(warning);
   }
 
   /** Reads the configuration again: the next login is by it, or the former one stays. Says so in the log and in the trail. Never throws. */
@@ -120,12 +126,14 @@ export class Setup {
     const changes = configChanges(this.#minting === undefined ? undefined : this.#config, next);
     if (this.#minting === undefined) {
       this.#minting = this.#create(next);
+      this.#config = next;
       this.begin();
     } else {
       this.#minting.configure(next);
       this.#warmed = Promise.all([this.#warmed, this.#minting.warm()]);
+      this.#config = next;
+      this.#warn(next);
     }
-    this.#config = next;
     // A record's message is short: many changes take several.
     for (const message of changeLines(changes)) void this.#minting.note({ event: 'config.changed', message });
     return changes;

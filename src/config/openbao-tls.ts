@@ -1,8 +1,9 @@
 /**
  * How OpenBao's TLS certificate is checked, and what client certificate is shown: files of the `openbao:` block, with
- * OpenBao's own variables below. Left out: BAO_CAPATH (a directory of CAs), which is said as a warning.
+ * OpenBao's own variables below.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import type { TlsConfig } from './config.ts';
 import type { OpenBaoYaml } from './schema.ts';
@@ -10,13 +11,16 @@ import type { Source, Sources } from './sources.ts';
 import type { Path } from './yaml-file.ts';
 
 const MAX_PEM_BYTES = 1024 * 1024;
+/** A system's directory of CAs has some hundred, each under several names. */
+const MAX_CA_FILES = 2_000;
+const CERTIFICATE =
+  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
 /** Reads the files named in the block or the environment. `block` is its name in the file. Problems are left in `sources`. */
 export function resolveTls(sources: Sources, yaml: OpenBaoYaml, block: string): TlsConfig {
-  const pem = (name: 'ca_cert' | 'client_cert' | 'client_key', variable: string): string | undefined => {
-    const written = yaml[name];
-    const inFile = sources.inFile([block, name], written === undefined ? undefined : sources.path(written));
-    const path = sources.optional(`openbao.${name}`, [inFile, sources.baoPath(variable)]);
+  const pem = (name: 'client_cert' | 'client_key', variable: string): string | undefined => {
+    const places = [pathInFile(sources, yaml, block, name), sources.baoPath(variable)];
+    const path = sources.optional(`openbao.${name}`, places);
     return path === undefined ? undefined : readPem(sources, `openbao.${name}`, [block, name], path);
   };
   const clientCert = pem('client_cert', 'CLIENT_CERT');
@@ -27,9 +31,12 @@ export function resolveTls(sources: Sources, yaml: OpenBaoYaml, block: string): 
     [sources.inFile([block, 'skip_verify'], yaml.skip_verify), skipVerifyVariable(sources, block)],
     false,
   );
-  warn(sources, skipVerify);
+  if (skipVerify) {
+    const origin = sources.origin.get('openbao.skip_verify');
+    sources.warnings.push(`openbao.skip_verify (${origin}): the token goes to whoever answers`);
+  }
   return {
-    ca: caBytes(sources, yaml) ?? pem('ca_cert', 'CACERT'),
+    ca: authorities(sources, yaml, block),
     clientCert,
     clientKey,
     serverName: sources.optional('openbao.tls_server_name', [
@@ -50,26 +57,75 @@ function checkPair(sources: Sources, block: string): void {
   sources.report(`openbao.${only}`, [block, only], `needs ${other} beside it`, 'give both, or neither');
 }
 
-function warn(sources: Sources, skipVerify: boolean): void {
-  if (skipVerify) {
-    const origin = sources.origin.get('openbao.skip_verify');
-    sources.warnings.push(`openbao.skip_verify (${origin}): the token goes to whoever answers`);
-  }
-  const caPath = sources.bao('CAPATH');
-  if (caPath.value !== undefined) {
-    sources.warnings.push(`${caPath.origin} is not read: name one PEM file in openbao.ca_cert`);
-  }
+type PathKey = 'ca_cert' | 'ca_path' | 'client_cert' | 'client_key';
+
+function pathInFile(sources: Sources, yaml: OpenBaoYaml, block: string, name: PathKey): Source<string> {
+  const written = yaml[name];
+  return sources.inFile([block, name], written === undefined ? undefined : sources.path(written));
 }
 
-/** BAO_CACERT_BYTES holds the PEM text itself, and wins over BAO_CACERT as in OpenBao's client. */
-function caBytes(sources: Sources, yaml: OpenBaoYaml): string | undefined {
+/**
+ * The CAs' PEM text: what the block names; else, in the order of OpenBao's client, the file BAO_CACERT, the text BAO_CACERT_BYTES, the
+ * directory BAO_CAPATH (api/client.go, TLSConfig).
+ */
+function authorities(sources: Sources, yaml: OpenBaoYaml, block: string): string | undefined {
+  const isWritten = yaml.ca_cert !== undefined || yaml.ca_path !== undefined;
+  const unlessWritten = (source: Source<string>) => (isWritten ? [] : [source]);
+  const file = sources.optional('openbao.ca_cert', [
+    pathInFile(sources, yaml, block, 'ca_cert'),
+    ...unlessWritten(sources.baoPath('CACERT')),
+  ]);
+  if (file !== undefined && yaml.ca_path === undefined)
+    return readPem(sources, 'openbao.ca_cert', [block, 'ca_cert'], file);
   const bytes = sources.bao('CACERT_BYTES');
-  if (yaml.ca_cert !== undefined || bytes.value === undefined) return undefined;
-  const text = sources.first('openbao.ca_cert', [bytes], '');
-  if (!looksLikePem(text)) {
-    sources.report('openbao.ca_cert', [], 'holds no PEM text', 'give it the text of the PEM file');
+  if (!isWritten && bytes.value !== undefined) {
+    const text = sources.first('openbao.ca_cert', [bytes], '');
+    if (!looksLikePem(text))
+      sources.report('openbao.ca_cert', [], 'holds no PEM text', 'give it the text of the PEM file');
+    return text;
   }
-  return text;
+  const directory = sources.optional('openbao.ca_path', [
+    pathInFile(sources, yaml, block, 'ca_path'),
+    ...unlessWritten(sources.baoPath('CAPATH')),
+  ]);
+  if (file !== undefined)
+    sources.report('openbao.ca_path', [block, 'ca_path'], 'stands beside ca_cert', 'keep one of them');
+  return directory === undefined ? undefined : readDirectory(sources, [block, 'ca_path'], directory);
+}
+
+/** The certificates of all files below a directory, each once; what is no PEM file is passed over, as OpenBao's client does [tried]. */
+function readDirectory(sources: Sources, path: Path, directory: string): string | undefined {
+  const report = (message: string) =>
+    sources.report('openbao.ca_path', path, message, 'name a directory of PEM files, or one file in ca_cert');
+  try {
+    const files = filesBelow(directory);
+    if (files.length > MAX_CA_FILES) report(`${directory} has more than ${MAX_CA_FILES} files`);
+    else {
+      const texts = files.map((file) => readFileSync(file, 'latin1'));
+      const certificates = new Set(texts.flatMap((text) => text.match(CERTIFICATE) ?? []));
+      if (certificates.size > 0) return [...certificates, ''].join('\n');
+      report(`${directory} has no file with a certificate`);
+    }
+  } catch (error) {
+    report(`${directory} can't be read (${errnoOf(error)})`);
+  }
+  return undefined;
+}
+
+/** Files and links to files of a size that a PEM file may have; no more than one too many. */
+function filesBelow(directory: string): readonly string[] {
+  const found: string[] = [];
+  const waiting = [directory];
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    for (const entry of readdirSync(at, { withFileTypes: true })) {
+      const path = join(at, entry.name);
+      const seen = statSync(path, { throwIfNoEntry: false });
+      if (entry.isDirectory()) waiting.push(path);
+      else if (seen?.isFile() === true && seen.size <= MAX_PEM_BYTES) found.push(path);
+      if (found.length + waiting.length > MAX_CA_FILES) return [...found, ...waiting];
+    }
+  }
+  return found;
 }
 
 function looksLikePem(text: string): boolean {

@@ -116,8 +116,12 @@ const openbao = z.strictObject({
   ),
   ca_cert: key(
     words,
-    'PEM file with the CAs of OpenBao’s TLS certificate. BAO_CACERT and BAO_CACERT_BYTES (and VAULT_) fill it.',
+    'PEM file with the CAs of OpenBao’s TLS certificate. BAO_CACERT (a file), else BAO_CACERT_BYTES (the text; both also VAULT_) fill it.',
     'the system’s CAs',
+  ),
+  ca_path: key(
+    words,
+    'Directory with such files, in the place of `ca_cert`; those below it count too. BAO_CAPATH (VAULT_) fills it.',
   ),
   client_cert: key(words, 'PEM file with a TLS client certificate. BAO_CLIENT_CERT (VAULT_) fills it.'),
   client_key: key(words, 'PEM file with its private key. BAO_CLIENT_KEY (VAULT_) fills it.'),

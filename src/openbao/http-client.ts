@@ -50,17 +50,36 @@ export function isNodeUnable(status: number): boolean {
   return [307, 412, 429, 472, 473].includes(status) || (status >= 500 && status !== 501);
 }
 
+/** The system's name of it, or OpenSSL's; its words where it broke a write that waited for the handshake. */
 function reasonOf(cause: Error): string {
-  return errnoOf(cause) || cause.message;
+  const code = errnoOf(cause);
+  const words = code === 'EPROTO' ? /SSL routines:[^:]*:([^:]+):/.exec(cause.message)?.[1] : undefined;
+  return words === undefined ? code || cause.message : `${code}, ${words}`;
+}
+
+/** By OpenSSL's names, and Node's for a certificate of another host (nodejs.org, "TLS: X509 certificate error codes"). */
+const TLS_HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /protocol.version|unsupported.protocol/i,
+    'TLS 1.2 or newer is wanted, and its listener offers none: tls_min_version, tls_max_version',
+  ],
+  [
+    /alert/i,
+    "it refuses this side's TLS certificate: name one that its listener trusts in openbao.client_cert and client_key",
+  ],
+  [
+    /cert|verify/i,
+    "its TLS certificate is not trusted: name the CA's file in openbao.ca_cert, or the certificate's name in openbao.tls_server_name",
+  ],
+];
+
+function tlsHint(cause: Error): string | undefined {
+  return TLS_HINTS.find(([pattern]) => pattern.test(reasonOf(cause)))?.[1];
 }
 
 function unreachable(address: string, cause: Error): WardenError {
-  // OpenSSL's names for a certificate that is not trusted, and Node's for one of another host (nodejs.org, "TLS: X509 certificate error codes").
-  const untrusted = /CERT|VERIFY/.test(errnoOf(cause));
   return new WardenError('bao_unreachable', `can't reach OpenBao at ${address}: ${reasonOf(cause)}`, {
-    hint: untrusted
-      ? "its TLS certificate is not trusted: name the CA's file in openbao.ca_cert, or the certificate's name in openbao.tls_server_name"
-      : 'is it running, and is openbao.addr (or BAO_ADDR) right, http or https?',
+    hint: tlsHint(cause) ?? 'is it running, and is openbao.addr (or BAO_ADDR) right, http or https?',
     cause,
   });
 }
@@ -69,7 +88,10 @@ function disconnected(address: string, cause: Error): WardenError {
   return new WardenError(
     'bao_disconnected',
     `the connection to OpenBao at ${address} broke off: ${reasonOf(cause)}`,
-    { hint: "look at OpenBao's log, and at what stands between (a proxy, a load balancer)", cause },
+    {
+      hint: tlsHint(cause) ?? "look at OpenBao's log, and at what stands between (a proxy, a load balancer)",
+      cause,
+    },
   );
 }
 

@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { fetchRefusals } from '../../src/control/client.ts';
 import { findSecrets, useCredentialRig } from '../support/credential-rig.ts';
 import { freePort, openbaoBinary } from '../support/openbao.ts';
+import { blocks } from '../support/pages.ts';
 import { type Environment, mustRun, runInTerminal, start, type Typed } from '../support/process.ts';
 import { makeCa, makeCertificate, opensslMissing } from '../support/tls.ts';
 import { LAUNCHER, type Warden } from '../support/warden.ts';
@@ -34,13 +35,9 @@ const rig = useCredentialRig(async (directory) => {
   return { args: [`-config=${directory.write('listener.hcl', listener)}`] };
 });
 
-/** The code block behind `<!-- openbao:NAME -->`. */
+/** The code block of the documentation with this name. */
 function block(name: string): string {
-  const found = new RegExp(`<!-- openbao:${name} -->\n\`\`\`\\w*\n([\\s\\S]*?)\`\`\``).exec(
-    readFileSync('docs/openbao.md', 'utf8'),
-  );
-  if (found?.[1] === undefined) throw new Error(`docs/openbao.md has no block ${name}`);
-  return found[1];
+  return blocks('docs/openbao.md', `openbao:${name}`);
 }
 
 /** Runs a script as OpenBao's administrator, in the rig's directory. */

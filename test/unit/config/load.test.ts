@@ -228,10 +228,45 @@ describe('precedence', () => {
     const home = workspace();
     const ca = home.write('ca.pem', PEM);
     expect(home.load({ env: { VAULT_CACERT: ca } }).openbao.tls.ca).toBe(PEM);
-    expect(home.load({ env: { BAO_CACERT_BYTES: PEM, BAO_CACERT: '/nowhere' } }).openbao.tls.ca).toBe(PEM);
+    expect(home.load({ env: { BAO_CACERT_BYTES: PEM, BAO_CAPATH: '/nowhere' } }).openbao.tls.ca).toBe(PEM);
+    // As `bao` does [tried]: the file counts before the text.
+    expect(home.load({ env: { BAO_CACERT_BYTES: 'no PEM', BAO_CACERT: ca } }).openbao.tls.ca).toBe(PEM);
     expect(home.lines({ env: { BAO_CACERT: '/nowhere' } })).toEqual([
       "environment: BAO_CACERT: /nowhere can't be read (ENOENT)",
     ]);
+  });
+
+  it('takes the CAs of a directory, each once, whatever else lies there', () => {
+    const home = workspace();
+    const one = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';
+    const two = '-----BEGIN TRUSTED CERTIFICATE-----\nBBBB\n-----END TRUSTED CERTIFICATE-----';
+    mkdirSync(join(home.home, 'cas/sub'), { recursive: true });
+    home.write('cas/README', 'not PEM\n');
+    home.write('cas/one.pem', `words before\n${one}\n${two}`);
+    const key = '-----BEGIN PRIVATE KEY-----\nCCCC\n-----END PRIVATE KEY-----';
+    home.write('cas/sub/two.pem', `${key}\n${two}\n`);
+    symlinkSync(join(home.home, 'cas/one.pem'), join(home.home, 'cas/0a1b2c3d.0'));
+    symlinkSync('/nowhere', join(home.home, 'cas/dangling'));
+    const directory = join(home.home, 'cas');
+    const both = `${one}\n${two}\n`;
+    expect(home.load({ env: { VAULT_CAPATH: directory } }).openbao.tls.ca).toBe(both);
+    home.warden('openbao: { ca_path: ~/cas }\n');
+    const { openbao, origin } = home.load({ env: { BAO_CACERT: '/nowhere', BAO_CACERT_BYTES: 'x' } });
+    expect(openbao.tls.ca).toBe(both);
+    expect(origin.get('openbao.ca_path')).toBe('warden.yaml:1');
+    home.warden('openbao: { ca_path: ~/cas, ca_cert: ~/cas/one.pem }\n');
+    expect(home.lines()).toEqual(['warden.yaml:1: openbao.ca_path: stands beside ca_cert']);
+  });
+
+  it('says what is wrong with a directory of CAs', () => {
+    const home = workspace();
+    const say = (directory: string) => home.lines({ env: { BAO_CAPATH: directory } });
+    expect(say('/nowhere')).toEqual(["environment: BAO_CAPATH: /nowhere can't be read (ENOENT)"]);
+    const empty = join(home.home, 'empty');
+    mkdirSync(empty);
+    expect(say(empty)).toEqual(['environment: BAO_CAPATH: ~/empty has no file with a certificate']);
+    for (let i = 0; i <= 2_000; i += 1) home.write(`empty/${i}`, '');
+    expect(say(empty)).toEqual(['environment: BAO_CAPATH: ~/empty has more than 2000 files']);
   });
 
   it('says a bad value of the environment as the variable', () => {
