@@ -105,18 +105,22 @@ export interface ErrorDetail {
   /** What the person can do about it; one sentence, no newline. */
   readonly hint?: string;
   readonly cause?: unknown;
+  /** How long whoever refused wants to be left alone, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** An error with a stable `code`, a one-line `message` (what happened) and a `hint` (what to do). */
 export class WardenError extends Error {
   readonly code: ErrorCode;
   readonly hint: string;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.name = 'WardenError';
     this.code = code;
     this.hint = detail.hint ?? '';
+    this.retryAfterMs = detail.retryAfterMs;
   }
 
   /** The exit code of a command that ends because of this error. */

@@ -3,11 +3,13 @@
  * the answer checked, result on disk, and only then the certificate is given to whoever asked (promise 3).
  * The agent brings the key; `warden sign` and `warden issue` bring theirs (file-mint.ts).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Credential } from '../credentials/credential.ts';
 import { asWardenError, type ErrorCode, WardenError } from '../errors.ts';
 import type { Actor } from '../inventory/actor.ts';
 import type { CaPins } from '../openbao/ca-pins.ts';
 import type { Pause } from '../openbao/pause.ts';
+import type { Quotas } from '../openbao/quotas.ts';
 import type { SignAnswer, SshEngine } from '../openbao/ssh-engine.ts';
 import { type Gate, GateRefusal, type PolicyRecord } from '../policy/gate.ts';
 import { narrowedAsk, policyField, refusalRecord, signingQuestion } from '../policy/signing.ts';
@@ -27,6 +29,7 @@ export interface MintDependencies {
   readonly credential: Credential;
   readonly pins: CaPins;
   readonly pause: Pause;
+  readonly quotas: Quotas;
   readonly queue: MintQueue;
   /** Undefined: none is switched on. */
   readonly gate: Gate | undefined;
@@ -240,7 +243,7 @@ async function mintOnce(
  * `check` throws, the trail's (nothing was asked, or nothing may be shown), OpenBao's, or that of the certificate that came back. A
  * connection that broke, such as a kept-alive one that the server closed at that moment, and a token that was over and of which the
  * credential has another now, are worth one more issuance, with a record of its own; a node that can't serve, or does not in its share of
- * the time, is worth one at each other address.
+ * the time, is worth one at each other address. Where a quota of OpenBao's stands in the way that ends in time, it waits for that.
  */
 export async function mint(d: MintDependencies, r: MintRequest): Promise<Minted> {
   d.pause.check();
@@ -255,15 +258,27 @@ async function mintInTime(d: MintDependencies, r: MintRequest): Promise<Minted> 
   const left = () => r.ask.deadlineMs - (performance.now() - started);
   const { r: passed, policy } = await passGate(d, r, left());
   const others = d.addresses - 1;
+  let wasLimited = false;
   for (let more = Math.max(1, others); ; more--) {
+    const limit = d.quotas.limit(r.ask.role);
+    if (limit !== undefined) {
+      if (limit.leftMs >= left()) throw limit.error;
+      await sleep(limit.leftMs);
+      r.check?.();
+    }
     // A node that takes the connection and never answers must leave time for the others.
-    const end = others === 0 ? 0 : left() - left() / (Math.min(more, others) + 1);
+    const end = others === 0 ? 0 : left() - left() / (Math.max(0, Math.min(more, others)) + 1);
     try {
       return await mintOnce(d, passed, policy, () => left() - end);
     } catch (thrown) {
       const error = asWardenError(thrown);
       const again = WORTH_ANOTHER.has(error.code) || (others > 0 && WORTH_ANOTHER_NODE.has(error.code));
       if (again && more > 0 && left() > 0) continue;
+      d.quotas.failed(r.ask.role, error);
+      if (error.code === 'bao_rate_limited' && !wasLimited) {
+        wasLimited = true;
+        continue;
+      }
       d.pause.failed(error);
       throw error;
     }

@@ -3,6 +3,7 @@ import type { OpenBaoConfig, PolicyConfig } from '../config/config.ts';
 import type { Access } from '../credentials/access.ts';
 import { caPins } from '../openbao/ca-pins.ts';
 import { createPause } from '../openbao/pause.ts';
+import { Quotas } from '../openbao/quotas.ts';
 import { sshEngine } from '../openbao/ssh-engine.ts';
 import { createGate } from '../policy/gate.ts';
 import type { MintDependencies } from './mint.ts';
@@ -45,6 +46,7 @@ export function issuanceParts(openbao: OpenBaoConfig, options: IssuanceOptions):
       credential,
       pins,
       pause,
+      quotas: new Quotas(given.clock),
       mount: openbao.mount,
       addresses: openbao.addresses.length,
       keyId: openbao.keyId,

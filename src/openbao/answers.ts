@@ -109,10 +109,14 @@ function elsewhere({ status }: BaoResponse, what: string, reason: string): Warde
   });
 }
 
-/** ` 3 s`, where the answer says so (RFC 9110, section 10.2.3, in seconds). */
-function retryAfter({ headers }: BaoResponse): string {
+/** Too many requests for a quota of OpenBao's. */
+function rateLimited({ headers }: BaoResponse, what: string, reason: string): WardenError {
+  // In seconds (RFC 9110, section 10.2.3), where its operator has it sent.
   const seconds = /^\d{1,6}$/.exec(headers['retry-after'] ?? '')?.[0];
-  return seconds === undefined ? '' : ` ${seconds} s`;
+  return new WardenError('bao_rate_limited', `OpenBao answered 429 on ${what}: ${reason}`, {
+    hint: `a rate limit quota of OpenBao: wait${seconds === undefined ? '' : ` ${seconds} s`}, or ask its operator`,
+    retryAfterMs: seconds === undefined ? undefined : Number(seconds) * 1_000,
+  });
 }
 
 /** The error behind an answer that is no success. `what` names the call: `ssh/sign/dev`. */
@@ -147,10 +151,7 @@ export function errorOf(response: BaoResponse, what: string): WardenError {
         'this node does not serve it: name the other nodes in openbao.addr, too',
       );
     case 429:
-      return make(
-        'bao_rate_limited',
-        `a rate limit quota of OpenBao: wait${retryAfter(response)}, or ask its operator`,
-      );
+      return rateLimited(response, what, reason);
     case 503:
       return /sealed/i.test(reason)
         ? make('bao_sealed', 'unseal it, or ask its operator to: bao operator unseal')

@@ -5,6 +5,7 @@ import { type ErrorCode, WardenError } from '../../../src/errors.ts';
 import { type Ask, type MintDependencies, mint } from '../../../src/issuance/mint.ts';
 import { MintQueue } from '../../../src/issuance/mint-queue.ts';
 import { keyLine, writeCertificate } from '../../../src/lab/certificate-writer.ts';
+import { Quotas } from '../../../src/openbao/quotas.ts';
 import { ed25519PublicBlob, fingerprint } from '../../../src/ssh/public-key.ts';
 import type { RecordInput } from '../../../src/trail/record.ts';
 
@@ -56,9 +57,11 @@ function certificate(): string {
   return keyLine(writeCertificate(fields, CA));
 }
 
+const clock = { now: () => 1_000_000, monotonicNs: () => 0n };
+
 const dependencies: MintDependencies = {
   gate: undefined,
-  clock: { now: () => 1_000_000, monotonicNs: () => 0n },
+  clock,
   trail: {
     async append(record) {
       step(record.phase === 'intent' ? 'intent' : 'result');
@@ -104,6 +107,7 @@ const dependencies: MintDependencies = {
     reason: () => undefined,
     close: () => undefined,
   },
+  quotas: new Quotas(clock),
   queue: new MintQueue(),
   mount: 'ssh',
   addresses: 1,
@@ -115,7 +119,7 @@ function run(overrides: Partial<MintDependencies> = {}, of = web) {
   const caller = { uid: 1, pid: 2 };
   const login = { lane: 'web', host: 'h', via: [] };
   const request = { ask: of, publicKey, login, source: 's', unbound: false, caller, check: () => undefined };
-  return mint({ ...dependencies, ...overrides }, request);
+  return mint({ ...dependencies, quotas: new Quotas(clock), ...overrides }, request);
 }
 
 const ONCE = ['intent', 'pins', 'token', 'sign', 'result'];
@@ -216,9 +220,12 @@ describe('a mint', () => {
     expect(new Set(records.map((record) => record.corr)).size).toBe(3);
     expect(records.at(-1)?.corr).toBe(corr);
     steps = [];
+    // A quota is waited for, where there is time, and is no failure of OpenBao's.
+    const failed = code === 'bao_rate_limited' ? [] : [`failed ${code}`];
+    const deadlineMs = code === 'bao_rate_limited' ? 900 : web.deadlineMs;
     failures = { sign: [code, code, code, code] };
-    await expect(run({ addresses: 3 })).rejects.toMatchObject({ code });
-    expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE, ...ONCE, `failed ${code}`]);
+    await expect(run({ addresses: 3 }, { ...web, deadlineMs })).rejects.toMatchObject({ code });
+    expect(steps).toEqual(['pause?', 'pause?', ...ONCE, ...ONCE, ...ONCE, ...failed]);
   });
 
   test('whose token was over is repeated once where there is another, as an issuance of its own', async () => {
