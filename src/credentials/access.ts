@@ -22,6 +22,8 @@ const CLOSE_DEADLINE_MS = 1_000;
 export interface AccessOptions {
   readonly environment: SecretEnvironment;
   readonly clock?: Clock;
+  /** Whether a response-wrapped secret id may be unwrapped; default true. It can be once: whoever only looks leaves it to the agent. */
+  readonly unwrap?: boolean;
   /** Told of what went wrong with nobody waiting for it; never holds a secret. */
   readonly notice?: (error: WardenError) => void;
 }
@@ -45,11 +47,11 @@ type Parts = Pick<Access, 'http' | 'engine'>;
 function requestMethodOf(
   auth: AuthConfig,
   { engine }: Parts,
-  environment: SecretEnvironment,
+  { environment, unwrap }: Required<AccessOptions>,
 ): RequestMethod | undefined {
   switch (auth.method) {
     case 'approle':
-      return appRoleMethod(auth, engine, environment);
+      return appRoleMethod(auth, engine, environment, unwrap);
     case 'jwt':
     case 'kubernetes':
       return jwtMethod(auth, environment);
@@ -67,7 +69,7 @@ function credentialOf(auth: AuthConfig, parts: Parts, options: Required<AccessOp
   if (auth.method === 'none') return noCredential;
   if (auth.method === 'token') return hold(tokenMethod(auth, environment));
   if (auth.method === 'userpass') return hold(userpassMethod(auth, engine));
-  const method = requestMethodOf(auth, parts, environment);
+  const method = requestMethodOf(auth, parts, options);
   if (method === undefined) throw new WardenError('config_invalid', 'openbao.auth.method is not built');
   return 'inline' in auth && auth.inline
     ? inlineCredential(method, http)
@@ -76,10 +78,10 @@ function credentialOf(auth: AuthConfig, parts: Parts, options: Required<AccessOp
 
 /** Connects to nothing yet; secrets are taken out of the environment now. Throws `config_invalid`. */
 export function openAccess(openbao: OpenBaoConfig, options: AccessOptions): Access {
-  const { environment, clock = systemClock, notice = () => undefined } = options;
+  const { environment, clock = systemClock, unwrap = true, notice = () => undefined } = options;
   const http = createHttpClient(openbao.addresses, openbao.tls);
   const engine = authEngine(http, openbao.namespace);
-  const credential = credentialOf(openbao.auth, { http, engine }, { environment, clock, notice });
+  const credential = credentialOf(openbao.auth, { http, engine }, { environment, clock, unwrap, notice });
   return {
     http,
     engine,

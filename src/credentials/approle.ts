@@ -9,10 +9,12 @@ import type { SecretEnvironment } from './environment.ts';
 import type { RequestMethod } from './login-request.ts';
 import { secretSource } from './secret-source.ts';
 
+/** Without `mayUnwrap` a wrapping token is left alone: `no_token`. */
 export function appRoleMethod(
   auth: AppRoleAuth,
   engine: AuthEngine,
   environment: SecretEnvironment,
+  mayUnwrap: boolean,
 ): RequestMethod {
   const { mount, roleId, secretIdWrapped: isWrapped } = auth;
   const places = { variable: auth.secretIdEnv, file: auth.secretIdFile };
@@ -22,6 +24,12 @@ export function appRoleMethod(
   const unwrap = async (wrapped: string, deadlineMs: number): Promise<string> => {
     // Reading it once more would be told from tampering by nobody.
     if (unwrapped?.from === wrapped) return unwrapped.secretId;
+    if (!mayUnwrap)
+      throw new WardenError(
+        'no_token',
+        `the secret id (${source?.describe()}) is wrapped, and is the agent's to unwrap`,
+        { hint: 'what only the agent can do, a login shows: warden doctor HOST --login' },
+      );
     try {
       const path = await engine.wrappedBy(wrapped, deadlineMs);
       if (!path.startsWith(`auth/${mount}/role/`) || !path.endsWith('/secret-id'))

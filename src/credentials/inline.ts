@@ -40,7 +40,7 @@ export function inlineCredential(method: RequestMethod, http: HttpClient): Crede
         'config_invalid',
         `${address} is version ${version}: inline login wants OpenBao 2.5.4`,
         {
-          hint: 'leave out openbao.auth.inline: older servers write the secret into their audit log',
+          hint: 'leave out openbao.auth.inline: older servers write the secret into their audit log (GHSA-q8cj-789h-vg24)',
         },
       );
     known = true;

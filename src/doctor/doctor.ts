@@ -7,9 +7,13 @@ import { checkKnownHosts } from './checks/known-hosts.ts';
 import { checkLane } from './checks/lane.ts';
 import { checkLogin } from './checks/login.ts';
 import { checkMachine } from './checks/machine.ts';
+import { checkNamespace } from './checks/namespace.ts';
+import { checkNodes } from './checks/nodes.ts';
 import { checkOpenBao } from './checks/openbao.ts';
 import { checkRoles } from './checks/role.ts';
+import { checkRoleWidth } from './checks/role-width.ts';
 import { checkSshSettings } from './checks/ssh-settings.ts';
+import { checkToken } from './checks/token.ts';
 import { checkUpstream } from './checks/upstream.ts';
 import { type DoctorOptions, type Facts, gatherFacts } from './facts.ts';
 import { type Finding, finding } from './finding.ts';
@@ -30,7 +34,11 @@ const CHECKS: readonly ((facts: Facts) => readonly Finding[])[] = [
   checkKnownHosts,
   checkLane,
   checkOpenBao,
+  checkNodes,
+  checkNamespace,
+  checkToken,
   checkRoles,
+  checkRoleWidth,
   checkLogin,
 ];
 

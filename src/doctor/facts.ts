@@ -142,7 +142,9 @@ export async function gatherFacts(options: DoctorOptions): Promise<Facts> {
   const usable = 'openbao' in config ? config : undefined;
   // Before anything is started that would inherit it.
   const access =
-    usable === undefined ? undefined : openAccess(usable.openbao, { environment: { env, taken: {} } });
+    usable === undefined
+      ? undefined
+      : openAccess(usable.openbao, { environment: { env, taken: {} }, unwrap: false });
   for (const name of ['BAO_TOKEN', 'VAULT_TOKEN']) delete env[name];
   const childEnv = safeEnvironment(env);
   const { homedir: home, username: localUser } = account();

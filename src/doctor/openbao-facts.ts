@@ -6,13 +6,15 @@ import type { Lane } from '../catalog/lane.ts';
 import type { Config } from '../config/config.ts';
 import type { Access } from '../credentials/access.ts';
 import { asWardenError, WardenError } from '../errors.ts';
-import type { TokenInfo } from '../openbao/auth-engine.ts';
+import type { AuthEngine, Capabilities, TokenInfo } from '../openbao/auth-engine.ts';
 import { caPins } from '../openbao/ca-pins.ts';
 import type { Authorization } from '../openbao/headers.ts';
+import { createHttpClient } from '../openbao/http-client.ts';
 import { sshEngine } from '../openbao/ssh-engine.ts';
 import { createSurvey, type Health, type RoleFields, type Survey } from '../openbao/survey.ts';
 
 const DEADLINE_MS = 3_000;
+const NO_ADDRESS = new WardenError('config_invalid', 'openbao.addr names no address');
 /** More roles than this are not asked about. */
 const MAX_ROLES = 20;
 
@@ -21,12 +23,22 @@ export interface RoleFact {
   readonly lanes: readonly Lane[];
   /** Why the token can't sign with it; undefined: it can. */
   readonly refusal: WardenError | undefined;
+  /** What the token's policies let it do at the role's path, where they refuse. */
+  readonly capabilities: Capabilities | undefined;
   /** Undefined where there is none; an error where it may not be read. */
   readonly fields: RoleFields | WardenError | undefined;
 }
 
-export interface OpenBaoFacts {
+/** One address of `openbao.addr`, asked by itself. */
+export interface NodeFact {
+  readonly address: string;
   readonly health: Health | WardenError;
+}
+
+export interface OpenBaoFacts {
+  /** Of the first node that serves, or, where none does, of the first. */
+  readonly health: Health | WardenError;
+  readonly nodes: readonly NodeFact[];
   /** OpenBao's clock minus this one's, in milliseconds. */
   readonly skewMs: number | undefined;
   /** Public key lines of the mount. */
@@ -53,8 +65,25 @@ function pinsOf({ openbao, stateDir }: Config): readonly string[] {
   }
 }
 
+/** Whether a node serves: initialized, unsealed; a standby does. */
+export function serves(health: Health | WardenError): boolean {
+  return 'address' in health && health.initialized && !health.sealed;
+}
+
+async function lookAtNodes({ addresses, tls }: Config['openbao']): Promise<readonly NodeFact[]> {
+  return Promise.all(
+    addresses.map(async (address) => {
+      const http = createHttpClient([address], tls);
+      const health = await caught(createSurvey(http, undefined).health(DEADLINE_MS));
+      http.close();
+      return { address, health };
+    }),
+  );
+}
+
 async function roleFact(
   survey: Survey,
+  auth: AuthEngine,
   authorization: Authorization,
   mount: string,
   name: string,
@@ -64,7 +93,13 @@ async function roleFact(
     caught(survey.whyNotSigning(authorization, mount, name, DEADLINE_MS)),
     caught(survey.role(authorization, mount, name, DEADLINE_MS)),
   ]);
-  return { name, lanes, refusal, fields };
+  const capabilities =
+    refusal?.code === 'bao_denied'
+      ? await auth
+          .capabilities(authorization, `${mount}/sign/${name}`, DEADLINE_MS)
+          .catch(() => 'hidden' as const)
+      : undefined;
+  return { name, lanes, refusal, capabilities, fields };
 }
 
 /** Asks, and closes the access; `lanes` are those whose roles matter. */
@@ -78,12 +113,12 @@ export async function askOpenBao(
   try {
     const survey = createSurvey(http, namespace);
     const engine = sshEngine(http, mount, namespace);
-    const health = await caught(survey.health(DEADLINE_MS));
+    const nodes = await lookAtNodes(config.openbao);
+    const health = (nodes.find((node) => serves(node.health)) ?? nodes[0])?.health ?? NO_ADDRESS;
     const skewMs =
       'address' in health && health.serverTime !== undefined ? health.serverTime - now() : undefined;
-    const none = { health, skewMs, pinned: pinsOf(config), credential: credential.describe() };
-    if (!('address' in health) || health.sealed || !health.initialized)
-      return { ...none, caKeys: undefined, token: undefined, roles: [] };
+    const none = { health, nodes, skewMs, pinned: pinsOf(config), credential: credential.describe() };
+    if (!serves(health)) return { ...none, caKeys: undefined, token: undefined, roles: [] };
     const [caKeys, secret] = await Promise.all([
       caught(engine.caPublicKeys(DEADLINE_MS)),
       caught(credential.authorization(DEADLINE_MS)),
@@ -93,7 +128,7 @@ export async function askOpenBao(
     const ofRole = (name: string) => lanes.filter(({ role }) => role === name);
     const [token, ...roles] = await Promise.all([
       caught(auth.lookupSelf(secret, DEADLINE_MS)),
-      ...names.map((name) => roleFact(survey, secret, mount, name, ofRole(name))),
+      ...names.map((name) => roleFact(survey, auth, secret, mount, name, ofRole(name))),
     ]);
     return { ...none, caKeys, token, roles };
   } finally {

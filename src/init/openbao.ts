@@ -38,7 +38,7 @@ export async function lookAtOpenBao(
   proposed: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<OpenBaoView> {
-  const access = openAccess(openbao, { environment: { env, taken: {} } });
+  const access = openAccess(openbao, { environment: { env, taken: {} }, unwrap: false });
   const survey = createSurvey(access.http, openbao.namespace);
   const notes: string[] = [];
   const note = (what: string) => (thrown: unknown) => {

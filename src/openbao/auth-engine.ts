@@ -48,6 +48,13 @@ export interface TokenInfo {
   readonly renewable: boolean;
   /** Uses left; 0 is any number. */
   readonly uses: number;
+  /** Seconds that it may live, however often it is renewed; 0: by its role and the server's limits. */
+  readonly maxTtlSeconds: number;
+  /** A batch token: stored nowhere, never renewed. */
+  readonly isBatch: boolean;
+  readonly policies: readonly string[];
+  /** Where it was made, without closing slash; '': in the root namespace, or the server says nothing of it. */
+  readonly namespace: string;
 }
 
 /** What a token may do at a path; `dead`: OpenBao does not know the token; `hidden`: its policies don't even let it ask. */
@@ -77,6 +84,10 @@ const lookupBody = z.object({
     creation_ttl: seconds,
     renewable: z.boolean().default(false),
     num_uses: z.number().default(0),
+    explicit_max_ttl: seconds,
+    type: z.string().default(''),
+    policies: z.array(z.string()).nullish(),
+    namespace_path: z.string().default(''),
   }),
 });
 const capabilitiesBody = z.object({ data: z.object({ capabilities: z.array(z.string()) }) });
@@ -212,6 +223,10 @@ export function authEngine(http: HttpClient, namespace: string | undefined): Aut
         fullTtlSeconds: data.creation_ttl,
         renewable: data.renewable,
         uses: Math.max(0, data.num_uses),
+        maxTtlSeconds: data.explicit_max_ttl,
+        isBatch: data.type === 'batch',
+        policies: data.policies ?? [],
+        namespace: data.namespace_path.replace(/\/$/, ''),
       };
     },
     async capabilities(authorization, path, deadlineMs) {

@@ -19,7 +19,7 @@ export async function seeRoles(
   env: NodeJS.ProcessEnv,
   names: ReadonlySet<string>,
 ): Promise<SeenRoles> {
-  const access = openAccess(openbao, { environment: { env, taken: {} } });
+  const access = openAccess(openbao, { environment: { env, taken: {} }, unwrap: false });
   const survey = createSurvey(access.http, openbao.namespace);
   const roles = new Map<string, RoleFields | string>();
   try {

@@ -29,6 +29,8 @@ export interface RoleFields {
 export interface Health {
   readonly initialized: boolean;
   readonly sealed: boolean;
+  /** It serves what it can, and passes the rest on to the active node. */
+  readonly standby: boolean;
   readonly version: string;
   readonly address: string;
   /** Milliseconds since the epoch by the server's `Date` header, where it sent one. */
@@ -81,6 +83,7 @@ const capabilitiesBody = z.object({ data: z.record(name, z.array(z.string())) })
 const healthBody = z.object({
   initialized: z.boolean().default(true),
   sealed: z.boolean().default(false),
+  standby: z.boolean().default(false),
   version: z.string().max(128).default(''),
 });
 const commaList = z.string().transform((text) => text.split(',').filter((part) => part !== ''));

