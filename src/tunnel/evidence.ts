@@ -104,7 +104,11 @@ export function evidence(input: EvidenceInput) {
   };
   const lacks = [
     ...(certificates.length === 0 ? [`no certificate was issued to ${tunnel.actor}`] : []),
-    ...(seen.length === 0 ? ['no login with one of its certificates in sshd’s log (--sshd-log)'] : []),
+    ...(seen.length === 0
+      ? [
+          'no login with one of its certificates in sshd’s log (--sshd-log): ssh offers the key itself first, where the host still knows it',
+        ]
+      : []),
     ...(record.refresh_observed ? [] : ['no login with a second certificate: let the tunnel reconnect once']),
     ...(bridge.length === 0 ? ['no cert_identity in a BRIDGE_CONNECTED event (--events)'] : []),
     ...(input.gateExit === 0 ? [] : [`the readiness gate says ${input.gateExit}`]),

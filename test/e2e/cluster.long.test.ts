@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { writeKnownHosts } from '../support/known-hosts.ts';
-import { jitPolicy, jitRole } from '../support/openbao.ts';
+import { JIT_ROLE, setUpOpenBao } from '../support/openbao.ts';
 import { type RaftCluster, startRaft } from '../support/raft.ts';
 import { realPartsMissing } from '../support/rig.ts';
 import { ssh } from '../support/ssh.ts';
@@ -13,7 +13,6 @@ import { type Sshd, startSshd } from '../support/sshd.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { startWarden, type Warden } from '../support/warden.ts';
 
-const ROLE = 'warden-jit';
 const LOGINS = 200;
 /** ssh processes at a time: a test machine has few cores, and each ssh takes one. */
 const AT_ONCE = 20;
@@ -28,22 +27,14 @@ beforeAll(async () => {
   if (missing !== undefined) return;
   cluster = await startRaft(directory);
   const { addr } = await cluster.leader();
-  const api = (method: string, path: string, body?: unknown) => cluster.api(addr, method, path, body);
-  await api('POST', 'sys/mounts/ssh', { type: 'ssh' });
-  const made = await api('POST', 'ssh/config/ca', { generate_signing_key: true, key_type: 'ed25519' });
-  const ca = z
-    .object({ data: z.object({ public_key: z.string() }) })
-    .parse(made.json)
-    .data.public_key.trim();
-  sshd = await startSshd({ userCas: [ca] });
-  await api('POST', `ssh/roles/${ROLE}`, jitRole([sshd.user]));
-  await api('POST', `sys/policies/acl/${ROLE}`, { policy: jitPolicy('ssh', ROLE) });
+  const { api, caPublicKey } = await setUpOpenBao(addr, cluster.rootToken);
+  sshd = await startSshd({ userCas: [caPublicKey] });
   await api('POST', 'sys/auth/approle', { type: 'approle' });
   for (const [name, token_ttl] of [
     ['short', '5s'],
     ['long', '5m'],
   ] as const)
-    await api('POST', `auth/approle/role/${name}`, { token_policies: ROLE, token_ttl });
+    await api('POST', `auth/approle/role/${name}`, { token_policies: JIT_ROLE, token_ttl });
   knownHosts = await writeKnownHosts(directory, sshd.knownHosts());
 });
 beforeEach((context) => {
@@ -72,7 +63,9 @@ async function startAs(role: 'short' | 'long'): Promise<Warden> {
       },
     },
     // A loaded test machine: the lane gives it time.
-    lanes: { web: { hosts: [`[127.0.0.1]:${sshd.port}`], logins: [sshd.user], role: ROLE, deadline: '20s' } },
+    lanes: {
+      web: { hosts: [`[127.0.0.1]:${sshd.port}`], logins: [sshd.user], role: JIT_ROLE, deadline: '20s' },
+    },
     principals: [sshd.user],
     knownHosts: [knownHosts],
   });

@@ -254,17 +254,16 @@ async function launch(
   throw failure;
 }
 
-/** Starts the server and sets it up. Throws where there is no `bao` program or it does not come up in time. */
-export async function startOpenBao(options: OpenBaoOptions = {}): Promise<OpenBao> {
-  const program = openbaoBinary();
-  if (program === undefined) throw new Error('no `bao` program: guard the test with openbaoMissing()');
-  const { child, addr, port, root } = await launch(program, options.args ?? []);
-  const stop = async () => {
-    child.process.kill('SIGCONT');
-    child.process.kill('SIGKILL');
-    await child.exited;
-  };
-  const api = (method: string, path: string, body?: unknown, token = root) =>
+/** What a set-up server offers, however it runs. */
+type Prepared = Omit<OpenBao, 'port' | 'pid' | 'freeze' | 'thaw' | 'kill' | 'stop'>;
+
+/** Sets up a server that runs: SSH engine, CA, role, policy, token. Throws where it refuses any of it. */
+export async function setUpOpenBao(
+  addr: string,
+  rootToken: string,
+  options: OpenBaoOptions = {},
+): Promise<Prepared> {
+  const api = (method: string, path: string, body?: unknown, token = rootToken) =>
     call(addr, method, path, body, token);
   const must = async (method: string, path: string, body: unknown): Promise<unknown> => {
     const answer = await api(method, path, body);
@@ -283,26 +282,41 @@ export async function startOpenBao(options: OpenBaoOptions = {}): Promise<OpenBa
       'client_token',
     );
   };
+  await must('POST', `sys/mounts/${SSH_MOUNT}`, { type: 'ssh' });
+  const key = options.ca === 'rsa' ? { key_type: 'ssh-rsa' } : { key_type: 'ed25519' };
+  const ca = await must('POST', `${SSH_MOUNT}/config/ca`, { generate_signing_key: true, ...key });
+  await writeRole(JIT_ROLE, options.role);
+  await must('POST', `sys/policies/acl/${JIT_ROLE}`, { policy: jitPolicy(SSH_MOUNT, JIT_ROLE) });
+  const caPublicKey = textField(ca, 'data', 'public_key').trim();
+  return {
+    addr,
+    rootToken,
+    token: await createToken(),
+    mount: SSH_MOUNT,
+    role: JIT_ROLE,
+    caPublicKey,
+    caFingerprint: fingerprint(parsePublicKeyLine(caPublicKey).blob),
+    api,
+    writeRole,
+    createToken,
+  };
+}
+
+/** Starts the server and sets it up. Throws where there is no `bao` program or it does not come up in time. */
+export async function startOpenBao(options: OpenBaoOptions = {}): Promise<OpenBao> {
+  const program = openbaoBinary();
+  if (program === undefined) throw new Error('no `bao` program: guard the test with openbaoMissing()');
+  const { child, addr, port, root } = await launch(program, options.args ?? []);
+  const stop = async () => {
+    child.process.kill('SIGCONT');
+    child.process.kill('SIGKILL');
+    await child.exited;
+  };
   try {
-    await must('POST', `sys/mounts/${SSH_MOUNT}`, { type: 'ssh' });
-    const key = options.ca === 'rsa' ? { key_type: 'ssh-rsa' } : { key_type: 'ed25519' };
-    const ca = await must('POST', `${SSH_MOUNT}/config/ca`, { generate_signing_key: true, ...key });
-    await writeRole(JIT_ROLE, options.role);
-    await must('POST', `sys/policies/acl/${JIT_ROLE}`, { policy: jitPolicy(SSH_MOUNT, JIT_ROLE) });
-    const caPublicKey = textField(ca, 'data', 'public_key').trim();
     return {
-      addr,
+      ...(await setUpOpenBao(addr, root, options)),
       port,
       pid: child.process.pid ?? 0,
-      rootToken: root,
-      token: await createToken(),
-      mount: SSH_MOUNT,
-      role: JIT_ROLE,
-      caPublicKey,
-      caFingerprint: fingerprint(parsePublicKeyLine(caPublicKey).blob),
-      api,
-      writeRole,
-      createToken,
       freeze: () => void child.process.kill('SIGSTOP'),
       thaw: () => void child.process.kill('SIGCONT'),
       kill: () => void child.process.kill('SIGKILL'),

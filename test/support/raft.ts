@@ -13,7 +13,12 @@ const DEADLINE_MS = 60_000;
 
 export interface RaftNode {
   readonly addr: string;
+  /** The server that was started last. */
   readonly process: Background;
+  /** `kill -9`. */
+  kill(): Promise<void>;
+  /** Starts it again with what it has stored, and unseals it. */
+  start(): Promise<void>;
 }
 
 export interface RaftCluster {
@@ -45,7 +50,14 @@ async function until(what: string, check: () => Promise<boolean>): Promise<void>
   }
 }
 
-async function startNode(directory: TempDirectory, index: number): Promise<RaftNode> {
+interface Server {
+  readonly addr: string;
+  readonly process: Background;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+async function startServer(directory: TempDirectory, index: number): Promise<Server> {
   const [port, clusterPort] = [await freePort(), await freePort()];
   const addr = `http://127.0.0.1:${port}`;
   mkdirSync(directory.join(`raft-${index}`));
@@ -65,22 +77,39 @@ api_addr = "${addr}"
 cluster_addr = "https://127.0.0.1:${clusterPort}"
 `,
   );
-  const server = start(openbaoBinary() ?? 'bao', ['server', `-config=${config}`], {
-    env: { HOME: directory.path },
-  });
-  await until(
-    `node ${index} listens`,
-    async () => (await call(addr, '', 'GET', 'sys/seal-status')).status === 200,
-  );
-  return { addr, process: server };
+  const launch = async () => {
+    const server = start(openbaoBinary() ?? 'bao', ['server', `-config=${config}`], {
+      env: { HOME: directory.path },
+    });
+    await until(
+      `node ${index} listens`,
+      async () => (await call(addr, '', 'GET', 'sys/seal-status')).status === 200,
+    );
+    return server;
+  };
+  let process = await launch();
+  return {
+    addr,
+    get process() {
+      return process;
+    },
+    async kill() {
+      process.signal('SIGKILL');
+      await process.ended;
+    },
+    async start() {
+      process = await launch();
+    },
+  };
 }
 
-/** Starts three nodes. Throws where they don't come up in time. */
-export async function startRaft(directory: TempDirectory): Promise<RaftCluster> {
-  const nodes = [await startNode(directory, 1), await startNode(directory, 2), await startNode(directory, 3)];
-  const stop = async () => void (await Promise.all(nodes.map(({ process }) => process.stop())));
+/** Starts so many nodes. Throws where they don't come up in time. */
+export async function startRaft(directory: TempDirectory, count = 3): Promise<RaftCluster> {
+  const servers: Server[] = [];
+  for (let index = 1; index <= count; index += 1) servers.push(await startServer(directory, index));
+  const stop = async () => void (await Promise.all(servers.map(({ process }) => process.stop())));
   try {
-    const [first, ...others] = nodes;
+    const [first, ...others] = servers;
     if (first === undefined) throw new Error('no node');
     const init = await call(first.addr, '', 'POST', 'sys/init', { secret_shares: 1, secret_threshold: 1 });
     const { keys, root_token: rootToken } = z
@@ -100,6 +129,20 @@ export async function startRaft(directory: TempDirectory): Promise<RaftCluster> 
         return (await health(addr)) === 429;
       });
     }
+    const nodes = servers.map((server) => ({
+      addr: server.addr,
+      get process() {
+        return server.process;
+      },
+      kill: server.kill,
+      async start() {
+        await server.start();
+        await until(`${server.addr} is unsealed`, async () => {
+          await unseal(server.addr);
+          return [200, 429].includes(await health(server.addr));
+        });
+      },
+    }));
     return {
       nodes,
       rootToken,

@@ -51,12 +51,18 @@ export interface Sshd {
   knownHosts(...names: readonly string[]): string[];
   /** Public key lines for TrustedUserCAKeys from now on: sshd reads them at each login. */
   trustUserCas(lines: readonly string[]): void;
+  /** Lines of AuthorizedKeysFile from now on. */
+  authorizeKeys(lines: readonly string[]): void;
   log(): string;
   logins(): Login[];
   /** Waits until the log holds `count` logins: sshd may write the line after the client has gone on. */
   waitForLogins(count: number, deadline?: number): Promise<Login[]>;
   /** Kills every connection and leaves the listener. */
   dropConnections(): void;
+  /** `kill -9` of the listener and of every connection. */
+  kill(): Promise<void>;
+  /** Starts it again on its port, after `kill`. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -160,41 +166,40 @@ async function prepare(directory: TempDirectory, options: SshdOptions): Promise<
   return { hostKeys, hostCa, settings };
 }
 
-interface Running {
-  readonly port: number;
-  readonly listener: Background;
-  readonly log: () => string;
+/** Starts sshd with `sshd_config` and `log` of its directory, and waits until it listens. Throws where it does not. */
+async function listen(program: string, directory: TempDirectory, log: () => string): Promise<Background> {
+  const before = log().length;
+  const listener = start(program, ['-D', '-f', directory.join('sshd_config'), '-E', directory.join('log')]);
+  let ended = false;
+  void listener.ended.then(() => {
+    ended = true;
+  });
+  try {
+    await until('sshd listens', () => ended || log().includes('Server listening on 127.0.0.1 port', before));
+  } catch (error) {
+    await listener.stop();
+    throw error;
+  }
+  if (ended) throw new Error(`sshd ended: ${listener.stderr()}${log()}`);
+  return listener;
 }
 
+/** The same on a free port. */
 async function launch(
   program: string,
   directory: TempDirectory,
-  settings: readonly string[],
-  matches: readonly string[],
-): Promise<Running> {
-  const file = directory.join('log');
-  const log = () => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+  lines: readonly string[],
+  log: () => string,
+): Promise<{ readonly port: number; readonly listener: Background }> {
   let failure: unknown;
   // Another program may take a port that was free a moment ago.
   for (let attempt = 0; attempt < 3; attempt += 1) {
     const port = await freePort();
-    const lines = [`Port ${port}`, ...settings, ...matches].map((line) => `${line}\n`).join('');
-    const config = directory.write('sshd_config', lines);
-    const listener = start(program, ['-D', '-f', config, '-E', file]);
-    let ended = false;
-    void listener.ended.then(() => {
-      ended = true;
-    });
+    directory.write('sshd_config', [`Port ${port}`, ...lines].map((line) => `${line}\n`).join(''));
     try {
-      await until(
-        'sshd listens',
-        () => ended || log().includes(`Server listening on 127.0.0.1 port ${port}.`),
-      );
-      if (!ended) return { port, listener, log };
-      failure = new Error(`sshd ended: ${listener.stderr()}${log()}`);
+      return { port, listener: await listen(program, directory, log) };
     } catch (error) {
       failure = error;
-      await listener.stop();
     }
   }
   throw failure;
@@ -207,18 +212,29 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   // As root, sshd wants this directory to confine its unprivileged half to.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
   const directory = tempDirectory('wt-sshd-');
+  const write = (name: string, texts: readonly string[]) =>
+    directory.write(name, texts.map((line) => `${line}\n`).join(''), 0o644);
   // sshd reads principals and keys as the user who logs in.
   chmodSync(directory.path, 0o711);
   try {
     const { hostKeys, hostCa, settings } = await prepare(directory, options);
-    const { port, listener, log } = await launch(program, directory, settings, options.matches ?? []);
+    const log = () => {
+      const file = directory.join('log');
+      return existsSync(file) ? readFileSync(file, 'utf8') : '';
+    };
+    const lines = [...settings, ...(options.matches ?? [])];
+    const launched = await launch(program, directory, lines, log);
+    const { port } = launched;
+    let { listener } = launched;
     const dropConnections = () => {
       for (const pid of descendants(listener.pid)) kill(pid);
     };
     const logins = () => parseLogins(log());
     return {
       port,
-      pid: listener.pid,
+      get pid() {
+        return listener.pid;
+      },
       user: userInfo().username,
       hostKeys,
       hostCa,
@@ -226,14 +242,22 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         const stored = (names.length === 0 ? ['127.0.0.1'] : names).map((name) => hostName(name, port));
         return hostKeys.map((key) => knownHostsLine(stored, key.publicKey));
       },
-      trustUserCas: (lines) => {
-        directory.write('user_cas', lines.map((line) => `${line}\n`).join(''), 0o644);
-      },
+      trustUserCas: (lines) => void write('user_cas', lines),
+      authorizeKeys: (lines) => void write('authorized_keys', lines),
       log,
       logins,
       waitForLogins: (count, deadline) =>
         until(`${count} logins`, () => (logins().length >= count ? logins() : undefined), deadline),
       dropConnections,
+      async kill() {
+        // Of the listener first, as it would take another connection.
+        const connections = descendants(listener.pid);
+        for (const pid of [listener.pid, ...connections]) kill(pid);
+        await listener.ended;
+      },
+      async start() {
+        listener = await listen(program, directory, log);
+      },
       async stop() {
         dropConnections();
         await listener.stop();

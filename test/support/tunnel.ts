@@ -4,84 +4,117 @@
  * or, the better way, it has no key at all and SSH_AUTH_SOCK on warden's socket. Left out: health checks, several tunnels.
  */
 import { writeFileSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { certificateBlobOf, parseCertificate } from '../../src/ssh/certificate.ts';
-import { type Background, type Environment, run, start } from './process.ts';
-import { type ClientOptions, sshArgv } from './ssh.ts';
+import { type Certificate, certificateBlobOf, parseCertificate } from '../../src/ssh/certificate.ts';
+import { type Background, descendants, type Environment, run, start } from './process.ts';
+import { type SshOptions, sshArgv } from './ssh.ts';
 
-export interface TunnelOptions {
-  readonly ssh: ClientOptions;
-  /** `-R 1:127.0.0.1:2`, `-L …`. */
-  readonly forward: readonly string[];
-  readonly env?: Environment;
-  /** Undefined: by the agent's socket. */
+/** What ssh logs in with where it has a key. */
+export interface KeyPair {
+  /** The private key's file. */
+  readonly key: string;
+  /** Undefined: with the key alone. */
   readonly byCommand?: {
     readonly command: string;
-    readonly key: string;
+    /** Where the certificate is kept. */
     readonly certificate: string;
     /** Seconds before the certificate's end at which ssh is started anew. */
     readonly refreshBefore: number;
   };
 }
 
+export interface TunnelOptions {
+  readonly ssh: SshOptions;
+  /** `-R 1:127.0.0.1:2`, `-L …`. */
+  readonly forward: readonly string[];
+  readonly env?: Environment;
+  /** Looked at before each start; undefined: by the agent's socket. */
+  readonly keyPair?: () => KeyPair;
+  /** Told of each ssh that is started, and of the certificate that it was given. */
+  readonly onStart?: (certificate: Certificate | undefined) => void;
+}
+
 export interface Tunnel {
-  /** What happened, in order: `connected SERIAL`, `expiring`, `failed …`, `lost`. */
+  /** What happened, in order: `started`, `expiring`, `restart`, `failed …`, `lost …`. */
   readonly events: readonly string[];
   readonly pid: number | undefined;
+  /** Ends ssh, and starts it anew. */
+  restart(): void;
   stop(): Promise<void>;
 }
 
 const BACKOFF_MS = [100, 200, 400, 800] as const;
+/** Who was up so long has not failed. */
+const UP_MS = 5_000;
+
+interface Identity {
+  readonly identities: readonly string[];
+  readonly options: readonly string[];
+  readonly certificate?: Certificate;
+  /** When it must be started anew. */
+  readonly untilMs?: number;
+}
+
+/** By contract 1.0. Throws where the command fails. */
+async function identityOf({ key, byCommand }: KeyPair, env: Environment): Promise<Identity> {
+  const options = ['IdentitiesOnly=yes', 'IdentityAgent=none'];
+  if (byCommand === undefined) return { identities: [key], options };
+  const result = await run('/bin/sh', ['-c', byCommand.command], { env });
+  if (result.code !== 0) throw new Error(`cert_command: ${result.code ?? 'killed'} ${result.stderr.trim()}`);
+  writeFileSync(byCommand.certificate, result.stdout, { mode: 0o600 });
+  const certificate = parseCertificate(certificateBlobOf(result.stdout));
+  return {
+    identities: [key, byCommand.certificate],
+    options,
+    certificate,
+    untilMs: (Number(certificate.validBefore) - byCommand.refreshBefore) * 1000,
+  };
+}
 
 /** Starts it; it goes on until `stop`. */
-export function keepTunnel(options: TunnelOptions): Tunnel {
+export function keepTunnel({ ssh, forward, env = {}, keyPair, onStart }: TunnelOptions): Tunnel {
   const events: string[] = [];
   let child: Background | undefined;
   let stopped = false;
-  const command = async () => {
-    const { byCommand } = options;
-    if (byCommand === undefined) return { identities: [], options: [], untilMs: undefined, serial: 'agent' };
-    const result = await run('/bin/sh', ['-c', byCommand.command], { env: options.env ?? {} });
-    if (result.code !== 0)
-      throw new Error(`cert_command: ${result.code ?? 'killed'} ${result.stderr.trim()}`);
-    writeFileSync(byCommand.certificate, result.stdout, { mode: 0o600 });
-    const { validBefore, serial } = parseCertificate(certificateBlobOf(result.stdout));
-    return {
-      identities: [byCommand.key, byCommand.certificate],
-      options: ['IdentitiesOnly=yes', 'IdentityAgent=none'],
-      untilMs: Number(validBefore) * 1000 - byCommand.refreshBefore * 1000 - Date.now(),
-      serial: serial.toString(),
-    };
-  };
+  let restart: () => void = () => undefined;
   const once = async () => {
-    const { identities, options: more, untilMs, serial } = await command();
+    const identity =
+      keyPair === undefined ? { identities: [], options: [] } : await identityOf(keyPair(), env);
+    if (stopped) return 'stopped';
+    const { identities, options, certificate, untilMs }: Identity = identity;
+    const began = Date.now();
     const [program = 'ssh', ...argv] = sshArgv({
-      ...options.ssh,
+      ...ssh,
       identities,
-      options: [...more, 'ExitOnForwardFailure=yes', ...(options.ssh.options ?? [])],
+      options: [...options, 'ExitOnForwardFailure=yes', ...(ssh.options ?? [])],
       command: [],
-      args: ['-N', ...options.forward],
+      args: ['-N', ...forward],
     });
-    child = start(program, argv, { env: { ...options.env, SSH_AUTH_SOCK: options.ssh.agent } });
-    events.push(`connected ${serial}`);
-    const expiring = sleep(untilMs ?? 2 ** 30, 'expiring', { ref: false });
-    const why = await Promise.race([expiring, child.ended.then(({ stderr }) => `lost ${stderr.trim()}`)]);
+    const started = start(program, argv, { env: { ...env, SSH_AUTH_SOCK: ssh.agent } });
+    child = started;
+    events.push('started');
+    onStart?.(certificate);
+    const why = await Promise.race([
+      sleep(untilMs === undefined ? 2 ** 30 : untilMs - Date.now(), 'expiring', { ref: false }),
+      new Promise<string>((resolve) => {
+        restart = () => resolve('restart');
+      }),
+      started.ended.then(({ stderr }) => `lost ${stderr.trim()}`),
+    ]);
     events.push(why);
-    const since = child;
+    await started.stop();
     child = undefined;
-    if (why === 'expiring') await since.stop();
-    return why;
+    return Date.now() - began > UP_MS ? 'was up' : 'failed';
   };
   const loop = async () => {
     for (let failures = 0; !stopped; ) {
-      const why = await once().catch((thrown: unknown) => {
+      const how = await once().catch((thrown: unknown) => {
         events.push(`failed ${String(thrown)}`);
         return 'failed';
       });
-      failures = why === 'expiring' ? 0 : failures + 1;
       // The far side frees its port when it has noticed.
-      if (!stopped && failures > 0) await sleep(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1]);
+      if (!stopped) await sleep(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)]);
+      failures = how === 'failed' ? failures + 1 : 0;
     }
   };
   const running = loop();
@@ -90,78 +123,48 @@ export function keepTunnel(options: TunnelOptions): Tunnel {
     get pid() {
       return child?.pid;
     },
+    restart: () => restart(),
     async stop() {
       stopped = true;
-      await child?.stop();
+      restart();
       await running;
     },
   };
 }
 
-export interface Stream {
-  /** Numbers that came out at the far end, in order and each once, so far. */
-  readonly arrived: number;
-  /** Bytes that came out of order or changed: none. */
-  readonly wrong: readonly string[];
-  /** The port that takes what comes out of the tunnel. */
-  readonly port: number;
-  stop(): Promise<void>;
+export interface AutosshOptions {
+  readonly ssh: SshOptions;
+  readonly forward: readonly string[];
+  /** What it runs in place of ssh (AUTOSSH_PATH). */
+  readonly program?: string;
+  readonly env?: Environment;
 }
 
-/** Sends numbers through a tunnel's `entry` port to a server of its own; after a break it goes on behind what has arrived. */
-export async function streamThrough(entry: number): Promise<Stream> {
-  const state = { arrived: 0, wrong: [] as string[], stopped: false };
-  const server: Server = createServer((socket) => {
-    let rest = '';
-    socket.on('error', () => undefined);
-    socket.on('data', (bytes) => {
-      const lines = (rest + bytes.toString('latin1')).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        if (line === String(state.arrived + 1)) state.arrived += 1;
-        else if (!(Number(line) <= state.arrived)) state.wrong.push(line);
-      }
-      socket.write(`${state.arrived}\n`);
-    });
+/**
+ * The same kept up by autossh(1), without its monitoring port. An ssh that gets SIGKILL, SIGTERM or SIGINT it takes for meant, and ends
+ * itself (autossh.c: ssh_wait), so `end` sends another signal.
+ */
+export function autossh({ ssh, forward, program, env }: AutosshOptions) {
+  const [, ...argv] = sshArgv({
+    ...ssh,
+    options: ['ExitOnForwardFailure=yes', ...(ssh.options ?? [])],
+    command: [],
+    args: ['-N', ...forward],
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  let current: Socket | undefined;
-  const through = (): Promise<void> =>
-    new Promise((resolve) => {
-      const socket = connect(entry, '127.0.0.1');
-      current = socket;
-      let sent = state.arrived;
-      const timer = setInterval(() => {
-        sent += 1;
-        socket.write(`${sent}\n`);
-      }, 5);
-      socket.on('data', () => undefined);
-      socket.on('error', () => undefined);
-      socket.once('close', () => {
-        clearInterval(timer);
-        resolve();
-      });
-    });
-  const loop = async () => {
-    while (!state.stopped) {
-      await through();
-      await sleep(20);
-    }
-  };
-  const running = loop();
+  const child = start('autossh', ['-M', '0', ...argv], {
+    env: {
+      ...env,
+      SSH_AUTH_SOCK: ssh.agent,
+      AUTOSSH_GATETIME: '0',
+      AUTOSSH_POLL: '10',
+      AUTOSSH_PATH: program,
+    },
+  });
   return {
-    get arrived() {
-      return state.arrived;
+    /** Ends its ssh. */
+    end() {
+      for (const pid of descendants(child.pid)) process.kill(pid, 'SIGUSR2');
     },
-    wrong: state.wrong,
-    port,
-    async stop() {
-      state.stopped = true;
-      current?.destroy();
-      await running;
-      await new Promise((resolve) => server.close(resolve));
-    },
+    stop: () => child.stop(),
   };
 }
