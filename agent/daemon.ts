@@ -19,14 +19,16 @@ import { controlSocketOf, openListener } from './listener.ts';
 import { LoginDialogues } from './login-dialogues.ts';
 import { Refusals } from './refusals.ts';
 import { createServices } from './services.ts';
+import { LoginWait } from './session/login-wait.ts';
 import type { SocketScope } from './session/socket-scope.ts';
 import { Setup, type SetupOptions } from './setup.ts';
+import { createTeller } from './teller.ts';
 
 /** A mint has 3 s unless its lane says more, and the signature follows at once. */
 const DRAIN_DEADLINE_MS = 4_000;
 const LOOK_EVERY_MS = 20;
 
-export interface DaemonOptions extends SetupOptions {
+export interface DaemonOptions extends Omit<SetupOptions, 'loginWait'> {
   /** Of the socket, where a service manager listens on it already. */
   readonly descriptor?: number | undefined;
   /** Called when the control socket is told to stop. */
@@ -48,7 +50,10 @@ export interface Daemon {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { clock, log } = options;
   const started = new Date(clock.now()).toISOString();
-  const setup = new Setup(options);
+  const agent = () => setup.config?.agent;
+  const teller = createTeller({ agent, env: options.env, clock, log });
+  const loginWait = new LoginWait(teller);
+  const setup = new Setup({ ...options, loginWait });
   const notHardened = hardenProcess();
   const refusals = new Refusals(clock);
   const services = createServices({
@@ -56,9 +61,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     log,
     upstreamPath: options.upstream,
     refusals,
-    get tell() {
-      return setup.config?.agent.tell ?? 'none';
-    },
+    teller,
     get login() {
       return setup.minting?.login;
     },
@@ -116,6 +119,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     openbao: setup.minting?.status() ?? null,
     connections: connections(),
     live_certificates: services.counters.live,
+    waiting_for_login: loginWait.size,
     minted: services.counters.minted,
     signed: services.counters.signed,
     refused: services.counters.refused,
@@ -159,6 +163,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       log.info({ dropped: services.dropAll() }, 'all minted keys were told to go');
     },
     async close() {
+      loginWait.stop();
       // The listener gives the directory free: after it a successor's control socket may be there.
       await control.close();
       destinations.close();

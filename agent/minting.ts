@@ -12,7 +12,7 @@ import { KnownHostsStore } from '../src/destination/known-hosts-store.ts';
 import { ProvedNames } from '../src/destination/proved-names.ts';
 import { asWardenError } from '../src/errors.ts';
 import { SKEW_ALLOWANCE_S } from '../src/issuance/check.ts';
-import { MintQueue, WAIT_DEADLINE_MS } from '../src/issuance/mint-queue.ts';
+import { MintQueue } from '../src/issuance/mint-queue.ts';
 import { issuanceParts } from '../src/issuance/parts.ts';
 import type { Clock } from '../src/system/clock.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
@@ -25,6 +25,8 @@ import { createAnchor } from './anchor.ts';
 import { SharedIdentities } from './keystore/shared-identities.ts';
 import type { Log } from './log.ts';
 import type { LoginDependencies } from './session/found.ts';
+import { longestMs } from './session/login.ts';
+import type { LoginWait } from './session/login-wait.ts';
 import { Register } from './session/register.ts';
 
 const WARM_DEADLINE_MS = 2_000;
@@ -35,6 +37,7 @@ export interface MintingOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly log: Log;
+  readonly loginWait: LoginWait;
 }
 
 /** What no configuration changes while the daemon lives. */
@@ -92,6 +95,7 @@ function createParts(
     register: standing.register,
     shared: new SharedIdentities(),
     issuance,
+    loginWait: standing.loginWait,
   };
   /** Opens the connection that the first login will use, and learns what only has to be asked once. */
   const warm = async () => {
@@ -111,7 +115,7 @@ function createParts(
     skew_ms: skewMs,
     identity: credential.identity() ?? null,
   });
-  const longestMintMs = WAIT_DEADLINE_MS + Math.max(0, ...config.lanes.map(({ deadlineMs }) => deadlineMs));
+  const longestMintMs = Math.max(0, ...config.lanes.map(longestMs));
   return { openbao, access, login, warm, status, close, longestMintMs };
 }
 

@@ -11,7 +11,6 @@ import { GateRefusal, type PolicyRecord } from '../src/policy/gate.ts';
 import { policyField } from '../src/policy/signing.ts';
 import type { Clock } from '../src/system/clock.ts';
 import { type PeerCredentials, processInfo, startTimeOf } from '../src/system/peer.ts';
-import { tellProcess } from '../src/system/tell.ts';
 import type { RecordInput } from '../src/trail/record.ts';
 import { HeldIdentities } from './keystore/held-identities.ts';
 import { LiveIdentities } from './keystore/live-identities.ts';
@@ -27,6 +26,7 @@ import { refuseWhileLocked } from './session/locked.ts';
 import { certificateFor } from './session/login.ts';
 import { isDestinationSocket } from './session/socket-scope.ts';
 import { holderOf } from './session/unbound-login.ts';
+import type { Teller } from './teller.ts';
 import { UpstreamState } from './upstream/upstream-state.ts';
 
 export interface Logins {
@@ -76,8 +76,8 @@ export interface ServicesOptions {
   readonly log: Log;
   readonly upstreamPath: string | undefined;
   readonly refusals: Refusals;
-  readonly tell: 'terminal' | 'none';
-  /** Undefined: a pure relay, with no trail and nothing to refuse. Looked at anew each time, as `tell` is: a reload changes them. */
+  readonly teller: Teller;
+  /** Undefined: a pure relay, with no trail and nothing to refuse. Looked at anew each time: a reload changes it. */
   readonly login: LoginDependencies | undefined;
 }
 
@@ -246,14 +246,10 @@ export function createServices(options: ServicesOptions): Services {
         ...(lane === undefined ? {} : { lane }),
       };
       recordRefusal(error, peer, record, error.code === 'no_binding' ? undefined : { hosts, lane });
-      if (options.tell === 'none' || peer === undefined || peer.uid !== process.getuid?.()) return;
-      if (!worthTelling(error, attempt, options.login?.lanes ?? [])) return;
+      if (peer === undefined || !worthTelling(error, attempt, options.login?.lanes ?? [])) return;
       const hint = error.hint === '' ? 'warden why' : error.hint;
-      tellProcess(
-        peer.pid,
-        `no certificate for ${typed ?? hosts[0] ?? 'this host'}: ${error.message} (${hint})`,
-        alone,
-      );
+      const text = `no certificate for ${typed ?? hosts[0] ?? 'this host'}: ${error.message} (${hint})`;
+      void options.teller.tell(peer, { kind: 'refusal', text, allowPipe: alone });
     },
     noteSession(peer, sessionId) {
       if (peer !== undefined) options.login?.register.noteSession(peer.pid, sessionId);

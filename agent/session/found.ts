@@ -6,6 +6,7 @@ import type { MintDependencies } from '../../src/issuance/mint.ts';
 import type { Purpose } from '../keystore/minted-identity.ts';
 import type { SharedIdentities } from '../keystore/shared-identities.ts';
 import type { Binding } from './binding.ts';
+import type { LoginWait } from './login-wait.ts';
 import type { Register } from './register.ts';
 import type { ResolveDependencies } from './resolve.ts';
 import { narrowed, type SocketScope } from './socket-scope.ts';
@@ -15,6 +16,7 @@ export interface LoginDependencies extends ResolveDependencies {
   readonly register: Register;
   readonly shared: SharedIdentities;
   readonly issuance: MintDependencies;
+  readonly loginWait: LoginWait;
 }
 
 /** Where a login goes, by which lane, and what its signature is held to. */

@@ -3,7 +3,7 @@
  * (design.md, "The way of a login"). Everything that stands in the way is a WardenError with what to do.
  */
 import type { Lane } from '../../src/catalog/lane.ts';
-import { WardenError } from '../../src/errors.ts';
+import { asWardenError, WardenError } from '../../src/errors.ts';
 import { mint } from '../../src/issuance/mint.ts';
 import { WAIT_DEADLINE_MS } from '../../src/issuance/mint-queue.ts';
 import type { PeerCredentials } from '../../src/system/peer.ts';
@@ -11,9 +11,11 @@ import { FreshKey } from '../keystore/fresh-key.ts';
 import { MintedIdentity } from '../keystore/minted-identity.ts';
 import type { Issued } from '../keystore/shared-identities.ts';
 import { type Attempt, type Caller, isForwarded } from './attempt.ts';
+import { plainKeyOf } from './binding.ts';
 import { findDirect } from './direct-login.ts';
 import { findForwarded } from './forwarded-login.ts';
 import type { Found, LoginDependencies } from './found.ts';
+import type { Waiting } from './login-wait.ts';
 import type { Register } from './register.ts';
 import { isDestinationSocket } from './socket-scope.ts';
 import { findUnbound } from './unbound-login.ts';
@@ -69,6 +71,11 @@ function shareName({ lane, host, via, binding }: Found, { uid }: PeerCredentials
   return JSON.stringify([uid, lane.id, lane.principals, host, hostKey, via]);
 }
 
+function waiting({ lane, host, binding }: Found, { hasHungUp }: Caller, peer: PeerCredentials): Waiting {
+  const hostKey = binding === undefined ? host : plainKeyOf(binding.hostKey).toString('base64');
+  return { lane, host, hostKey, peer, hasHungUp };
+}
+
 /** Throws `mint_busy` where there is nobody left to make a certificate for. */
 function checkStillThere({ hasHungUp }: Caller): void {
   if (hasHungUp()) throw new WardenError('mint_busy', 'the client hung up before its login had its turn');
@@ -86,18 +93,23 @@ export async function certificateFor(
 ): Promise<MintedIdentity> {
   const found = await find(d, caller, attempt);
   const { lane, binding } = found;
-  if (caller.peer === undefined) throw new WardenError('no_peer', 'the caller is unknown');
+  const { peer } = caller;
+  if (peer === undefined) throw new WardenError('no_peer', 'the caller is unknown');
   if (binding !== undefined) serveOnce(d.register, binding.sessionId, lane);
   const shared = lane.reuseMs > 0 && binding !== undefined;
-  const issued = issue(d, found, caller.peer, attempt.process?.program?.path, () => {
+  const issued = issue(d, found, peer, attempt.process?.program?.path, () => {
     checkBudget();
     // A shared one is for others too.
     if (!shared) checkStillThere(caller);
   });
+  const take = () => (shared ? d.shared.take(shareName(found, peer), lane.reuseMs, issued) : issued());
   try {
-    const identity = shared
-      ? await d.shared.take(shareName(found, caller.peer), lane.reuseMs, issued)
-      : await issued();
+    const identity = await take().catch(async (thrown: unknown) => {
+      const refusal = asWardenError(thrown);
+      if (refusal.code !== 'no_token') throw refusal;
+      await d.loginWait.untilLoggedIn(d.issuance.credential, refusal, waiting(found, caller, peer));
+      return take();
+    });
     // Once more: its time begins only now, and it may have waited for its turn.
     if (binding !== undefined) d.register.serve(binding.sessionId, lane.ttlSeconds);
     return new MintedIdentity({ ...found, forwarded: found.via.length > 0 }, identity);
@@ -114,6 +126,11 @@ function serveOnce(register: Register, sessionId: Buffer, lane: Lane): void {
       hint: 'a new login gets a new one',
     });
   }
-  // As long as the mint may take.
-  register.serve(sessionId, Math.ceil((WAIT_DEADLINE_MS + lane.deadlineMs) / 1000));
+  register.serve(sessionId, Math.ceil(longestMs(lane) / 1000));
+}
+
+/** How long a mint by this lane may take in all, in milliseconds: after a wait for a login it has its turn once more. */
+export function longestMs({ deadlineMs, waitForLoginMs }: Lane): number {
+  const once = WAIT_DEADLINE_MS + deadlineMs;
+  return waitForLoginMs === 0 ? once : waitForLoginMs + 2 * once;
 }

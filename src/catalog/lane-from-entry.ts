@@ -23,6 +23,8 @@ export interface LaneContext {
 
 const DEFAULT_TTL = '2m';
 const MAX_DEADLINE_MS = 60_000;
+/** With the mint behind it, it must end before sshd's LoginGraceTime, 120 s. */
+const MAX_WAIT_FOR_LOGIN_MS = 60_000;
 /** What is left of a certificate when the last login may begin to use it: its way to sshd, and clocks that differ. */
 /** So long before its end a certificate is shared no more: the last login must be done by then. */
 export const LEFT_AFTER_REUSE_MS = 30_000;
@@ -81,6 +83,8 @@ export function laneFromEntry(
       reuseMs: duration(ssh.reuse),
       gateAt: ssh.gate_at,
       deadlineMs: duration(ssh.deadline),
+      // Whoever runs without a person has nobody to wait for, also by a lane that people use.
+      waitForLoginMs: actor.type === 'adm' ? duration(ssh.wait_for_login) : 0,
     },
   };
 }
@@ -166,6 +170,8 @@ function checkTimes(ssh: SshYaml, ttlMs: number, report: Report): void {
       'write 3s: ssh waits that long when OpenBao hangs',
     );
   }
+  if (duration(ssh.wait_for_login) > MAX_WAIT_FOR_LOGIN_MS)
+    report(['wait_for_login'], 'is above 60s', 'write 60s: sshd ends a login that takes longer than 120 s');
 }
 
 function resolveActor(ssh: SshYaml, context: LaneContext, report: Report): Actor | undefined {

@@ -57,4 +57,6 @@ export interface Lane {
   readonly gateAt: 'list' | 'sign';
   /** For the whole mint. */
   readonly deadlineMs: number;
+  /** How long a login waits for a person to log in to OpenBao; 0: not at all. */
+  readonly waitForLoginMs: number;
 }

@@ -147,6 +147,10 @@ export const sshSchema = z.strictObject({
     description: 'Where a gate is on: `sign` asks it once more at the signature, with the login name.',
   }),
   deadline: durationText.default('3s').meta({ description: 'For the whole mint; at most 60s.' }),
+  wait_for_login: durationText.default('0s').meta({
+    description:
+      'How long ssh waits for `warden login` where nobody is logged in to OpenBao; at most 60s. For `adm-` actors: others never wait.',
+  }),
 });
 
 export type SshYaml = z.output<typeof sshSchema>;

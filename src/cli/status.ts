@@ -32,6 +32,8 @@ function render(status: Status): string {
     'certificates',
     `${status.minted} minted, ${status.signed} used, ${status.live_certificates} live; ${status.refused} refusals (warden why)`,
   ]);
+  if (status.waiting_for_login > 0)
+    rows.push(['waiting', `${status.waiting_for_login} for a login to OpenBao: warden login`]);
   for (const warning of status.warnings) rows.push(['warning', warning]);
   return rows.map(([name, value]) => sanitizeLine(`${name.padEnd(14)}${value}`)).join('\n');
 }

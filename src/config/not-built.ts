@@ -13,16 +13,8 @@ interface NotBuilt {
   readonly hint: string;
 }
 
-const nonEmpty = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
-
 /** In warden.yaml. */
 export const NOT_BUILT_IN_CONFIG: readonly NotBuilt[] = [
-  {
-    path: ['agent', 'notify_command'],
-    asks: nonEmpty,
-    what: 'the notifier is not built yet',
-    hint: 'remove it: refusals are shown by warden why and on the terminal',
-  },
   ...['openbao', 'vault'].map((block) => ({
     path: [block, 'auth', 'method'],
     asks: (value: unknown) => value === 'oidc',

@@ -177,10 +177,14 @@ const agent = z.strictObject({
   ),
   tell: key(
     z.enum(['terminal', 'none']),
-    'Where a refusal is told: one line on the caller’s terminal, or nowhere.',
+    'Where a person is told why a login got no certificate: one line on the caller’s terminal, or nowhere.',
     DEFAULTS.tell,
   ),
-  notify_command: key(argv, 'A program and its arguments for notifications. Not built.', '[]'),
+  notify_command: key(
+    argv,
+    'A program and its arguments that gets a line on its input where no terminal took it: why a login got no certificate, or that it waits for `warden login`. Each of the two at most every 30 s.',
+    '[]',
+  ),
 });
 
 const policy = z.strictObject({

@@ -87,6 +87,8 @@ export const statusSchema = z.object({
   ),
   connections: z.number(),
   live_certificates: z.number(),
+  /** Logins that wait inside the handshake for a person to log in to OpenBao. */
+  waiting_for_login: z.number(),
   minted: z.number(),
   signed: z.number(),
   refused: z.number(),

@@ -35,6 +35,8 @@ export interface LoginMethod {
   readonly renewedBy: 'daemon' | 'person' | 'elsewhere';
   /** What to do where OpenBao knows the token no more, or there is none. */
   readonly hint: string;
+  /** What a person runs to bring the next token while the daemon goes on; undefined: nobody can. */
+  readonly loginCommand?: string;
   /** Where the credential comes from, for `status` and hints; never a secret. */
   describe(): string;
   /** Gets a token within so many milliseconds. Throws WardenError with what to do; `no_token` where it takes a person and there is no dialogue. */
@@ -50,6 +52,10 @@ export interface Found {
 
 export interface Credential {
   readonly method: string;
+  /** What a person runs so that requests are let in again; undefined: no login of a person's helps. */
+  readonly loginCommand: string | undefined;
+  /** Whether the next request has something to be let in by. Nothing is asked of OpenBao for it. */
+  ready(): Promise<boolean>;
   /**
    * The fields that let a request in: from memory, where they are there; else after a login, within so many milliseconds. Throws
    * `no_token` with what to do, `login_refused`, and what the HTTP client throws.

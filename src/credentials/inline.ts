@@ -48,6 +48,8 @@ export function inlineCredential(method: RequestMethod, http: HttpClient): Crede
 
   return {
     method: method.method,
+    loginCommand: undefined,
+    ready: async () => true,
     async authorization(deadlineMs) {
       await checkVersion(deadlineMs);
       const { path, body } = await method.request(deadlineMs);

@@ -11,6 +11,8 @@ const HINT = "look at the proxy's own log: its auto-auth has no token, or use_au
 
 export const noCredential: Credential = {
   method: 'none',
+  loginCommand: undefined,
+  ready: async () => true,
   authorization: async () => NO_AUTHORIZATION,
   refused: async (_used, path, cause) =>
     cause.code === 'bao_denied'

@@ -65,6 +65,15 @@ export class TokenStore implements Credential {
     return this.#options.method.method;
   }
 
+  get loginCommand(): string | undefined {
+    return this.#options.method.loginCommand;
+  }
+
+  async ready(): Promise<boolean> {
+    if (this.#loggedOut) return false;
+    return this.#held !== undefined || this.#options.method.changed();
+  }
+
   async authorization(deadlineMs: number): Promise<Authorization> {
     const { method } = this.#options;
     if (this.#loggedOut)

@@ -23,6 +23,8 @@ export function tokenMethod(auth: TokenAuth, environment: SecretEnvironment): Lo
       variable === undefined
         ? HINT
         : `start the agent again with a new token in ${variable.name}, or without one after bao login`,
+    // What the environment holds is the same as long as the daemon lives.
+    ...(variable === undefined ? { loginCommand: 'bao login' } : {}),
     async logIn(deadlineMs) {
       if (variable !== undefined) return { token: parseToken(variable.value, variable.name, HINT) };
       const text =

@@ -55,6 +55,7 @@ export function userpassMethod({ mount, username }: UserpassAuth, engine: AuthEn
     method: 'userpass',
     renewedBy: 'person',
     hint: 'log in again: warden login',
+    loginCommand: 'warden login',
     describe,
     async logIn(_deadlineMs, dialogue) {
       if (dialogue === undefined) throw loginNeeded(describe());

@@ -36,7 +36,7 @@ export function safeEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 /** What a program that the daemon starts is told of its environment (design, "Children"): nothing that could be a credential. */
 const CHILD_ENVIRONMENT =
-  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_(?:RUNTIME_DIR|CONFIG_HOME|STATE_HOME))$/;
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_(?:RUNTIME_DIR|CONFIG_HOME|STATE_HOME)|DISPLAY|WAYLAND_DISPLAY|DBUS_SESSION_BUS_ADDRESS)$/;
 
 /** The environment of a child: the allow-listed part of `env`. */
 export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

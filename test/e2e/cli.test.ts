@@ -158,6 +158,7 @@ describe('the agent and what asks it', () => {
       minted: 1,
       signed: 1,
       live_certificates: 0,
+      waiting_for_login: 0,
     });
     const { stdout } = await cli('status');
     for (const text of [

@@ -124,6 +124,7 @@ const STATUS = {
   },
   connections: 1,
   live_certificates: 0,
+  waiting_for_login: 0,
   minted: 2,
   signed: 2,
   refused: 0,

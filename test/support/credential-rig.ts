@@ -21,12 +21,18 @@ export interface DaemonOptions {
   readonly addr?: string;
   /** The lane's; else the server's usual one. */
   readonly role?: string;
+  /** Laid over the lane. */
+  readonly lane?: Readonly<Record<string, unknown>>;
+  /** Laid over all. */
+  readonly warden?: Partial<WardenOptions>;
   readonly agent?: WardenOptions['agent'];
 }
 
 export interface CredentialRig {
   readonly bao: OpenBao;
   readonly sshd: Sshd;
+  /** sshd's keys for 127.0.0.1 and its port. */
+  readonly knownHosts: string;
   /** For what a test gives a daemon: secrets may be in here. */
   readonly directory: TempDirectory;
   /** A daemon with this `openbao.auth`; it is stopped after the test. */
@@ -51,17 +57,24 @@ export function useCredentialRig(
     rig = {
       bao,
       sshd,
+      knownHosts,
       directory,
       async daemon(auth, more = {}) {
         const warden = await startWarden({
           openbao: { addr: more.addr ?? bao.addr, settings: { auth, ...more.settings } },
           lanes: {
-            web: { hosts: [`[127.0.0.1]:${sshd.port}`], logins: [sshd.user], role: more.role ?? bao.role },
+            web: {
+              hosts: [`[127.0.0.1]:${sshd.port}`],
+              logins: [sshd.user],
+              role: more.role ?? bao.role,
+              ...more.lane,
+            },
           },
           principals: [sshd.user],
           knownHosts: [knownHosts],
           ...(more.env === undefined ? {} : { env: more.env }),
           ...(more.agent === undefined ? {} : { agent: more.agent }),
+          ...more.warden,
         });
         daemons.push(warden);
         return warden;

@@ -30,6 +30,7 @@ export const LANE: Lane = {
   reuseMs: 0,
   gateAt: 'list',
   deadlineMs: 3_000,
+  waitForLoginMs: 0,
 };
 
 /** A key with its certificate, made now. */

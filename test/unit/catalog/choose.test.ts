@@ -36,6 +36,7 @@ function lane(id: string, hosts: readonly string[], hostKeys: readonly string[] 
     reuseMs: 0,
     gateAt: 'list',
     deadlineMs: 3000,
+    waitForLoginMs: 0,
   };
 }
 

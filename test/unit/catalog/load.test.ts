@@ -52,6 +52,7 @@ describe('lanes', () => {
         reuseMs: 0,
         gateAt: 'list',
         deadlineMs: 3000,
+        waitForLoginMs: 0,
       },
     ]);
   });
@@ -59,13 +60,14 @@ describe('lanes', () => {
   it('takes a literal actor, its bounds, and critical options', () => {
     const home = ready();
     home.lanes(
-      `entries:\n${entry('one', `${GOOD}actor: agt-example\nactors: [agt]\nttl: 2h\nrole: r\ndeadline: 500ms\ncritical_options: { source-address: "10.0.0.0/8,192.0.2.1", force-command: uptime, verify-required: "" }\n`)}`,
+      `entries:\n${entry('one', `${GOOD}actor: agt-example\nactors: [agt]\nttl: 2h\nrole: r\ndeadline: 500ms\nwait_for_login: 60s\ncritical_options: { source-address: "10.0.0.0/8,192.0.2.1", force-command: uptime, verify-required: "" }\n`)}`,
     );
     expect(home.load().lanes[0]).toMatchObject({
       actor: { name: 'agt-example' },
       principals: ['agt-task'],
       ttlSeconds: 7200,
       deadlineMs: 500,
+      waitForLoginMs: 0,
       criticalOptions: {
         'source-address': '10.0.0.0/8,192.0.2.1',
         'force-command': 'uptime',
@@ -97,6 +99,7 @@ describe('lanes', () => {
       9,
       'ssh.deadline: must be above 0 and at most 60s',
     ],
+    ['a wait of more than a minute', `${GOOD}wait_for_login: 2m`, 9, 'ssh.wait_for_login: is above 60s'],
     [
       'a principal that is not the actor’s',
       `${GOOD}principals:\n  - adm-full\n  - root`,

@@ -171,11 +171,6 @@ describe('warden.yaml: each mistake with file, line and key', () => {
 
   it.each([
     [
-      'notify',
-      'agent:\n  notify_command: [notify-send]\n',
-      'warden.yaml:2: agent.notify_command: the notifier is not built yet',
-    ],
-    [
       'oidc',
       'openbao:\n  auth: { method: oidc }\n',
       'warden.yaml:2: openbao.auth.method: this way to log in is not built yet',

@@ -47,6 +47,7 @@ function lane(id: string, parts: Partial<Lane>): Lane {
     reuseMs: 0,
     gateAt: 'list',
     deadlineMs: 3000,
+    waitForLoginMs: 0,
     ...parts,
   };
 }

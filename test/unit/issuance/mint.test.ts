@@ -80,6 +80,8 @@ const dependencies: MintDependencies = {
   },
   credential: {
     method: 'token',
+    loginCommand: undefined,
+    ready: async () => true,
     describe: () => '',
     async authorization() {
       step('token');

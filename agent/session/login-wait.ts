@@ -1,0 +1,91 @@
+/**
+ * Logins that wait inside the handshake until a person has logged in to OpenBao (a lane's `wait_for_login`): ssh sets its agent no time
+ * limit, sshd allows 120 s (`LoginGraceTime`). Who waits holds a slot at sshd (`MaxStartups`, `PerSourcePenalties`), so few do for one
+ * host, and nobody where no person would learn of it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lane } from '../../src/catalog/lane.ts';
+import type { Credential } from '../../src/credentials/credential.ts';
+import { WardenError } from '../../src/errors.ts';
+import type { PeerCredentials } from '../../src/system/peer.ts';
+import type { Teller } from '../teller.ts';
+
+/** For one host key. */
+export const MAX_FOR_HOST = 3;
+const MAX_IN_ALL = 256;
+const LOOK_EVERY_MS = 200;
+
+export interface Waiting {
+  readonly lane: Pick<Lane, 'waitForLoginMs'>;
+  readonly host: string;
+  /** What the slots of its sshd are counted by. */
+  readonly hostKey: string;
+  readonly peer: PeerCredentials;
+  hasHungUp(): boolean;
+}
+
+export class LoginWait {
+  readonly #teller: Teller;
+  readonly #waiting = new Set<Waiting>();
+  #stopped = false;
+
+  constructor(teller: Teller) {
+    this.#teller = teller;
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Resolves when `credential` lets requests in again. Throws `refusal`, why the login got no certificate, at once where the lane does
+   * not wait, no login of a person's would help, too many wait or nobody can be told; `no_token` when its time is over or the daemon
+   * stops, `mint_busy` when the client has gone.
+   */
+  async untilLoggedIn(credential: Credential, refusal: WardenError, login: Waiting): Promise<void> {
+    const { loginCommand: command } = credential;
+    const { waitForLoginMs: waitMs } = login.lane;
+    if (waitMs === 0 || command === undefined || this.#stopped) throw refusal;
+    this.#takeSlot(refusal, login);
+    try {
+      const deadline = performance.now() + waitMs;
+      let told: boolean | undefined;
+      const seconds = Math.ceil(waitMs / 1000);
+      const text = `ssh to ${login.host} waits up to ${seconds} s for your login to OpenBao: ${command} (${credential.describe()})`;
+      void this.#teller.tell(login.peer, { kind: 'login', text, allowPipe: false }).then((was) => {
+        told = was;
+      });
+      while (!(await credential.ready())) {
+        if (told === false) throw refusal;
+        if (login.hasHungUp())
+          throw new WardenError('mint_busy', 'the client hung up while it waited for a login to OpenBao');
+        if (this.#stopped) throw over('the agent stops', 'start it again, then log in', refusal);
+        const left = deadline - performance.now();
+        if (left <= 0) throw over(`nobody has logged in to OpenBao within ${seconds} s`, command, refusal);
+        await sleep(Math.min(LOOK_EVERY_MS, left));
+      }
+    } finally {
+      this.#waiting.delete(login);
+    }
+  }
+
+  /** Nobody waits any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #takeSlot(refusal: WardenError, login: Waiting): void {
+    const beside = [...this.#waiting].filter(({ hostKey }) => hostKey === login.hostKey).length;
+    if (beside >= MAX_FOR_HOST || this.#waiting.size >= MAX_IN_ALL) {
+      const others = beside >= MAX_FOR_HOST ? `${beside} to this host` : `${MAX_IN_ALL}`;
+      const message = `${refusal.message}; ${others} wait for a login already`;
+      throw new WardenError('no_token', message, { hint: refusal.hint, cause: refusal });
+    }
+    this.#waiting.add(login);
+  }
+}
+
+function over(message: string, hint: string, cause: WardenError): WardenError {
+  return new WardenError('no_token', message, { hint, cause });
+}
