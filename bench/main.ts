@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { cliBench } from './cli.ts';
 import { connectionsBench } from './connections.ts';
 import { daemonBench } from './daemon.ts';
+import { gateBench } from './gate.ts';
 import { accessBench, loginBench } from './login.ts';
 import { describeMachine } from './machine.ts';
 import { mintBench } from './mint.ts';
@@ -16,6 +17,7 @@ const BENCHES = [
   mintBench,
   loginBench,
   accessBench,
+  gateBench,
   daemonBench,
   stormBench,
   relayBench,

@@ -26,10 +26,16 @@ export interface RawOptions {
   readonly upstream?: string;
   /** How long a mint may take; default the lane's 3 s. */
   readonly deadline?: string;
+  /** The `policy:` block. */
+  readonly policy?: Readonly<Record<string, unknown>>;
 }
 
 /** A real OpenBao and a daemon that takes a raw client's binds for RAW_HOST, whose private host key we hold. */
-export async function startRawParts({ upstream, deadline = '3s' }: RawOptions = {}): Promise<RawParts> {
+export async function startRawParts({
+  upstream,
+  policy,
+  deadline = '3s',
+}: RawOptions = {}): Promise<RawParts> {
   const bao = await startOpenBao();
   const directory = tempDirectory('bench-');
   const hostKey = newHostKey();
@@ -40,6 +46,7 @@ export async function startRawParts({ upstream, deadline = '3s' }: RawOptions = 
     principals: [RAW_LOGIN],
     knownHosts: [await writeKnownHosts(directory, [line])],
     ...(upstream === undefined ? {} : { upstream }),
+    ...(policy === undefined ? {} : { policy }),
     // A raw client is no ssh: its flag alone must do. What the full check costs is measured apart.
     agent: { direct_peers: 'any' },
   });

@@ -25,7 +25,8 @@ interface Storm {
   readonly bao: number;
 }
 
-async function storm({ warden, bao, hostKey }: RawParts): Promise<Storm> {
+/** A thousand logins at once. */
+export async function storm({ warden, bao, hostKey }: RawParts): Promise<Storm> {
   const logins = prepareLogins(hostKey, LOGINS);
   const pid = warden.pid ?? 0;
   const times: LoginTimes[] = [];

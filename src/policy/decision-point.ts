@@ -53,18 +53,24 @@ export function decisionPoint(config: PolicyConfig): DecisionPoint {
   function post(body: string, deadlineMs: number): Promise<HttpAnswer> {
     const request = `POST ${endpoint.prefix}/${engine.path(asking)} HTTP/1.1\r\nHost: ${endpoint.host}\r\nConnection: keep-alive\r\nAccept: application/json\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      // In a burst the timer may be late, and the answer there: what has come is read first.
+      const timer = setTimeout(() => setImmediate(() => over?.()), deadlineMs);
+      let over: (() => void) | undefined = () => {
         cancel();
         reject(new Broken(`has not answered within ${GATE_DEADLINE_MS} ms`, false));
-      }, deadlineMs);
+      };
+      const settle = () => {
+        clearTimeout(timer);
+        over = undefined;
+      };
       const cancel = endpoint.exchange(request, {
         onConnected: () => undefined,
         onAnswer(answer) {
-          clearTimeout(timer);
+          settle();
           resolve(answer);
         },
         onBroken(cause) {
-          clearTimeout(timer);
+          settle();
           reject(
             new Broken(
               `can't be reached: ${errnoOf(cause) || cause.message}`,

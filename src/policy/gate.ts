@@ -9,10 +9,7 @@ import type { Clock } from '../system/clock.ts';
 import type { RecordInput } from '../trail/record.ts';
 import { readBreakGlass } from './break-glass.ts';
 import { type DecisionPoint, decisionPoint } from './decision-point.ts';
-import { type Narrowing, narrowingOf, type Question } from './question.ts';
-
-/** After a decision point that did not answer, questions fail at once for so long: 200 hosts must not wait 200 seconds. */
-const REST_MS = 1_000;
+import { type Answer, type Narrowing, narrowingOf, type Question } from './question.ts';
 
 /** What the records say of a decision. */
 export type PolicyRecord = NonNullable<RecordInput['policy']>;
@@ -55,21 +52,6 @@ function denied(reason: string | undefined, id: string | undefined): WardenError
 export function createGate(config: PolicyConfig, { clock, stateDir }: GateOptions): Gate {
   const point: DecisionPoint = decisionPoint(config);
   const { engine, failClosed, subject } = config;
-  let restUntil = 0;
-  let lastFailure: WardenError | undefined;
-
-  async function answer(question: Question, deadlineMs: number) {
-    if (lastFailure !== undefined && performance.now() < restUntil) throw lastFailure;
-    try {
-      const given = await point.ask(question, deadlineMs);
-      lastFailure = undefined;
-      return given;
-    } catch (thrown) {
-      lastFailure = asWardenError(thrown);
-      restUntil = performance.now() + REST_MS;
-      throw lastFailure;
-    }
-  }
 
   return {
     async ask(question, deadlineMs) {
@@ -80,9 +62,9 @@ export function createGate(config: PolicyConfig, { clock, stateDir }: GateOption
         return { record: { engine, allow: true, break_glass: glass.reason }, narrowing: {} };
       const started = performance.now();
       const latency = () => Math.round((performance.now() - started) * 10) / 10;
-      let given: Awaited<ReturnType<typeof answer>>;
+      let given: Answer;
       try {
-        given = await answer(asked, deadlineMs);
+        given = await point.ask(asked, deadlineMs);
       } catch (thrown) {
         const error = asWardenError(thrown);
         const record = { engine, allow: !failClosed, latency_ms: latency(), error_code: error.code };
