@@ -12,6 +12,8 @@ export default defineConfig({
     reporters: ['default', new SummaryReporter()],
     pool: 'forks',
     maxWorkers: 2,
+    // What the tests' identity provider says to whoever would run it for real.
+    onConsoleLog: (text) => !/oidc-provider (?:WARNING|NOTICE)/.test(text),
     testTimeout: long ? 600_000 : 30_000,
     hookTimeout: 60_000,
   },

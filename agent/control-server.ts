@@ -23,8 +23,8 @@ export interface ControlHandlers {
   socket(request: SocketRequest): Promise<string>;
   /** Mints for a file. Rejects with a WardenError where nothing may be, or can be. */
   sign(request: FileRequest, caller: MintRequest['caller']): Promise<FileCertificate>;
-  /** The next step of a login. Rejects with what the login fails with. */
-  login(request: LoginRequest): Promise<LoginStep>;
+  /** The next step of a login; `hungUp` is aborted when its client has gone. Rejects with what the login fails with. */
+  login(request: LoginRequest, hungUp: AbortSignal): Promise<LoginStep>;
   /** Revokes the token and forgets it. Rejects where it could only be forgotten. */
   logout(): Promise<{ credential: string }>;
   reload(): Reload;
@@ -86,9 +86,16 @@ async function sign(request: IncomingMessage, handlers: ControlHandlers): Promis
   return handlers.sign(parsed.data, { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) });
 }
 
-async function login(request: IncomingMessage, handlers: ControlHandlers): Promise<LoginStep> {
+async function login(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handlers: ControlHandlers,
+): Promise<LoginStep> {
+  const hungUp = new AbortController();
+  // It closes after the answer as well, when nobody listens to this any more.
+  response.once('close', () => hungUp.abort());
   const parsed = loginRequestSchema.safeParse(await bodyOf(request));
-  if (parsed.success) return handlers.login(parsed.data);
+  if (parsed.success) return handlers.login(parsed.data, hungUp.signal);
   // Not the parser's error: it may repeat a password.
   throw new WardenError('malformed', 'the request to log in is not of this version, or too long');
 }
@@ -114,7 +121,7 @@ function answer(request: IncomingMessage, response: ServerResponse, handlers: Co
   } else if (call === `POST ${CONTROL_PATHS.sign}`) {
     sendOutcome(response, sign(request, handlers));
   } else if (call === `POST ${CONTROL_PATHS.login}`) {
-    sendOutcome(response, login(request, handlers));
+    sendOutcome(response, login(request, response, handlers));
   } else if (call === `POST ${CONTROL_PATHS.logout}`) {
     sendOutcome(response, handlers.logout());
   } else if (call === `POST ${CONTROL_PATHS.stop}`) {

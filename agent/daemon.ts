@@ -145,7 +145,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       if (setup.config === undefined) throw new WardenError('config_missing', 'there is no configuration');
       return mintForFile(login.issuance, { ...setup.config, stateDir }, request, caller);
     },
-    login: async (request) => logins.next(request, () => minting().credential),
+    login: async (request, hungUp) => logins.next(request, () => minting().credential, hungUp),
     logout: async () => minting().logout(),
     socket: (request) => destinations.open(request, lanes()),
     stop: options.onStop,

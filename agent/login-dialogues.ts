@@ -9,6 +9,8 @@ import { WardenError } from '../src/errors.ts';
 
 const MAX_DIALOGUES = 4;
 const DIALOGUE_MS = 300_000;
+/** A login may end before its client has asked how. */
+const KEEP_MS = 30_000;
 
 function gone(): WardenError {
   return new WardenError('no_token', 'this login is over: nobody answered, or it has ended', {
@@ -19,8 +21,18 @@ function gone(): WardenError {
 class LoginDialogue implements Dialogue {
   readonly id = randomUUID();
   readonly #steps: (LoginStep | Error)[] = [];
+  readonly #over = new AbortController();
   #wake = () => {};
   #answer: { resolve(text: string): void; reject(error: Error): void } | undefined;
+
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Whether its client knows how it ended. */
+  get told(): boolean {
+    return this.#over.signal.aborted && this.#steps.length === 0;
+  }
 
   ask({ text, secret }: Question): Promise<string> {
     this.#push({ step: 'ask', id: this.id, text, secret });
@@ -35,8 +47,10 @@ class LoginDialogue implements Dialogue {
 
   /** Whatever ends it: `done`, or why not. */
   end(step: LoginStep | Error): void {
+    if (this.#over.signal.aborted) return;
     this.#push(step);
     this.#answer?.reject(gone());
+    this.#over.abort();
   }
 
   answer(text: string): void {
@@ -65,17 +79,30 @@ class LoginDialogue implements Dialogue {
 export class LoginDialogues {
   readonly #open = new Map<string, LoginDialogue>();
 
-  /** Begins a login with the credential, or goes on with one. Rejects with what the login fails with, `no_token`, `rate_limited`. */
-  next({ id, answer }: LoginRequest, credential: () => Credential): Promise<LoginStep> {
-    if (id === undefined) return this.#begin(credential()).next();
-    const dialogue = this.#open.get(id);
-    if (dialogue === undefined) return Promise.reject(gone());
+  /**
+   * Begins a login with the credential, or goes on with one; it ends when `hungUp` is aborted, since nobody waits for the step any more.
+   * Rejects with what the login fails with, `no_token`, `rate_limited`.
+   */
+  async next(
+    { id, answer }: LoginRequest,
+    credential: () => Credential,
+    hungUp?: AbortSignal,
+  ): Promise<LoginStep> {
+    const dialogue = id === undefined ? this.#begin(credential()) : this.#open.get(id);
+    if (dialogue === undefined) throw gone();
     if (answer !== undefined) dialogue.answer(answer);
-    return dialogue.next();
+    const end = () => dialogue.end(gone());
+    if (hungUp?.aborted) end();
+    hungUp?.addEventListener('abort', end);
+    return dialogue.next().finally(() => {
+      hungUp?.removeEventListener('abort', end);
+      if (dialogue.told) this.#open.delete(dialogue.id);
+    });
   }
 
   #begin(credential: Credential): LoginDialogue {
-    if (this.#open.size >= MAX_DIALOGUES)
+    const under = [...this.#open.values()].filter(({ signal }) => !signal.aborted);
+    if (under.length >= MAX_DIALOGUES)
       throw new WardenError('rate_limited', `${MAX_DIALOGUES} logins are waiting for their answers`, {
         hint: 'end one of them, or try again in some minutes',
       });
@@ -96,7 +123,7 @@ export class LoginDialogues {
       )
       .finally(() => {
         clearTimeout(timer);
-        this.#open.delete(dialogue.id);
+        setTimeout(() => this.#open.delete(dialogue.id), KEEP_MS).unref();
       });
     return dialogue;
   }

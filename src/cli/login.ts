@@ -2,37 +2,47 @@
 import type { Command } from 'commander';
 import { requestLogin } from '../control/client.ts';
 import type { LoginStep } from '../control/login-steps.ts';
+import { openInBrowser } from '../system/browser.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 import { askOnTerminal } from '../system/terminal.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
 
-async function goOn(flags: CommonFlags, step: Exclude<LoginStep, { step: 'done' }>): Promise<LoginStep> {
+interface LoginFlags extends CommonFlags {
+  readonly json?: boolean;
+  readonly browser: boolean;
+}
+
+async function goOn(flags: LoginFlags, step: Exclude<LoginStep, { step: 'done' }>): Promise<LoginStep> {
   const { id } = step;
   if (step.step === 'ask') {
     const answer = await askOnTerminal(sanitizeLine(step.text), step.secret);
     return requestLogin(daemonSockets(flags), { id, answer });
   }
+  const opened = flags.browser && openInBrowser(step.url, process.env);
   const code = step.code === null ? '' : ` (code ${sanitizeLine(step.code)})`;
-  process.stderr.write(`warden: open this in a browser${code}:\n${sanitizeLine(step.url)}\n`);
+  const what = opened ? 'log in with your browser, which opens this' : 'open this in a browser';
+  process.stderr.write(`warden: ${what}${code}:\n${step.url}\n`);
   return requestLogin(daemonSockets(flags), { id });
 }
 
 export function loginCommand(command: Command): void {
   command
     .option('--config <file>', 'the configuration: warden.yaml')
+    .option('--no-browser', 'with oidc: only print the address')
     .option('--json', 'for a program: the result')
     .addHelpText(
       'after',
       `
-How the daemon logs in is openbao.auth in warden.yaml (docs/openbao.md). A password or passcode is asked for on the terminal. The token
-stays in the daemon's memory: after a restart of the daemon log in again.
+How the daemon logs in is openbao.auth in warden.yaml (docs/openbao.md). A password or passcode is asked for on the terminal; with
+oidc the address to log in at is printed, and opened in your browser where there is a display. The token stays in the daemon's memory: after a
+restart of the daemon log in again.
 
 Example:
   $ warden login && ssh web1`,
     )
     .action(
-      action(async (flags: CommonFlags & { json?: boolean }) => {
+      action(async (flags: LoginFlags) => {
         let step = await requestLogin(daemonSockets(flags), {});
         while (step.step !== 'done') step = await goOn(flags, step);
         const { credential, identity } = step;

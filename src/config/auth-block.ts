@@ -19,6 +19,7 @@ const KEYS: Readonly<Record<string, { readonly must: readonly Key[]; readonly ma
   kubernetes: { must: ['role'], may: ['mount', 'jwt_file', 'jwt_env', 'inline'] },
   cert: { must: [], may: ['mount', 'role'] },
   userpass: { must: ['username'], may: ['mount'] },
+  oidc: { must: [], may: ['mount', 'role', 'redirect_uri'] },
   none: { must: [], may: [] },
 };
 /** Of these one at most is told. */
@@ -63,6 +64,8 @@ export function resolveAuth(sources: Sources, yaml: OpenBaoYaml, block: string, 
       return { method, mount, role: auth.role };
     case 'userpass':
       return { method, mount, username: auth.username ?? '' };
+    case 'oidc':
+      return { method, mount, role: auth.role, redirectUri: auth.redirect_uri ?? DEFAULTS.redirect_uri };
     case 'none':
       return { method };
     default:

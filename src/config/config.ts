@@ -55,12 +55,21 @@ export interface UserpassAuth {
   readonly username: string;
 }
 
+export interface OidcAuth {
+  readonly method: 'oidc';
+  readonly mount: string;
+  /** Undefined: the mount's default role. */
+  readonly role: string | undefined;
+  /** Where the browser comes back to; on loopback it is warden that listens. */
+  readonly redirectUri: string;
+}
+
 /** Whoever listens at the address adds the credential. */
 export interface NoAuth {
   readonly method: 'none';
 }
 
-export type AuthConfig = TokenAuth | AppRoleAuth | JwtAuth | CertAuth | UserpassAuth | NoAuth;
+export type AuthConfig = TokenAuth | AppRoleAuth | JwtAuth | CertAuth | UserpassAuth | OidcAuth | NoAuth;
 
 /** Absolute paths of the files that a way to log in keeps secrets in. */
 export function secretFiles(auth: AuthConfig): readonly string[] {

@@ -11,10 +11,9 @@ import { loadInventory } from '../inventory/load.ts';
 import { resolveAgent } from './agent-block.ts';
 import { checkSchema } from './check-schema.ts';
 import type { Config } from './config.ts';
-import { findNotBuilt, NOT_BUILT_IN_CONFIG } from './not-built.ts';
 import { resolveOpenBao } from './openbao-block.ts';
 import { resolvePolicy } from './policy-block.ts';
-import { ConfigError, throwProblems } from './problems.ts';
+import { ConfigError, type Problem, throwProblems } from './problems.ts';
 import { type PathInput, runtimePaths, type Sourced } from './runtime-paths.ts';
 import { type WardenYaml, wardenSchema } from './schema.ts';
 import { Sources } from './sources.ts';
@@ -94,8 +93,8 @@ function missing(file: string, hint: string): ConfigError {
 
 function readWardenYaml(file: YamlFile): WardenYaml {
   const checked = checkSchema(file, wardenSchema);
-  const problems = findNotBuilt(file, NOT_BUILT_IN_CONFIG, [], file.data);
-  if ('problems' in checked) throw new ConfigError(...checked.problems, ...problems);
+  if ('problems' in checked) throw new ConfigError(...checked.problems);
+  const problems: Problem[] = [];
   const yaml = checked.data;
   if (yaml.backend === 'local') {
     problems.push(

@@ -1,7 +1,7 @@
 /**
  * The schema of warden.yaml: every key that it may have, with its documentation and its default. docs/configuration.md
  * is generated from it. The keys of ops-warden are accepted under the names it gave them (`vault:`, `token_env`,
- * `ca_key`, `policy.flex_auth_url`…). What is accepted here but not built is refused by not-built.ts.
+ * `ca_key`, `policy.flex_auth_url`…).
  */
 import * as z from 'zod';
 
@@ -21,6 +21,7 @@ export const DEFAULTS = {
   tenant: 'tenant:platform',
   subject_env: 'WARDEN_POLICY_SUBJECT',
   system: 'ops-warden',
+  redirect_uri: 'http://localhost:8250/oidc/callback',
 } as const;
 
 /** `text` and `shown` (the default, for people) go into docs/configuration.md. */
@@ -52,11 +53,14 @@ export const baoPath = words.regex(
 const auth = z.strictObject({
   method: key(
     z.enum(['token', 'approle', 'jwt', 'kubernetes', 'cert', 'none', 'userpass', 'oidc']),
-    'How to log in to OpenBao: docs/openbao.md. `none`: the proxy at `addr` does. `oidc` is not built.',
+    'How to log in to OpenBao: docs/openbao.md. `none`: the proxy at `addr` does.',
     'token',
   ),
   mount: key(baoPath, 'Where the method is mounted, behind `auth/`.', 'the method’s name'),
-  role: key(words, 'The role of `jwt`, `kubernetes` and, where it is to be a certain one, `cert`.'),
+  role: key(
+    words,
+    'The role of `jwt`, `kubernetes` and, where it is to be a certain one, `cert` and `oidc`.',
+  ),
   role_id: key(words, 'The role id of `approle`; it is no secret.'),
   secret_id_file: key(words, 'File with the secret id, read at each login.'),
   secret_id_env: key(variable, 'The name of the environment variable that holds the secret id.'),
@@ -70,6 +74,11 @@ const auth = z.strictObject({
   username: key(
     words.regex(/^[^/\s?#%]+$/, 'must be a name without / and spaces'),
     'Who logs in with `userpass`; the password is asked for by `warden login`.',
+  ),
+  redirect_uri: key(
+    words.regex(/^https?:\/\/[\x21-\x7e]+$/, 'must be a URL: http://localhost:8250/oidc/callback'),
+    'Where the provider of `oidc` sends the browser back to: to warden on loopback, or with `callback_mode=direct` to OpenBao.',
+    DEFAULTS.redirect_uri,
   ),
   inline: key(
     z.boolean(),

@@ -14,9 +14,12 @@ export const loginRequestSchema = z.object({
 });
 export type LoginRequest = z.infer<typeof loginRequestSchema>;
 
+/** Whole, however long: cut short it leads nowhere. Nothing in it can steer a terminal or be taken for an option. */
+const webAddress = z.string().check(z.regex(/^https?:\/\/[\x21-\x7e]{1,8192}$/));
+
 export const loginStepSchema = z.discriminatedUnion('step', [
   z.object({ step: z.literal('ask'), id: z.string(), text: z.string(), secret: z.boolean() }),
-  z.object({ step: z.literal('visit'), id: z.string(), url: z.string(), code: z.nullable(z.string()) }),
+  z.object({ step: z.literal('visit'), id: z.string(), url: webAddress, code: z.nullable(z.string()) }),
   /** Where the credential comes from, and whose it is as OpenBao says. */
   z.object({ step: z.literal('done'), credential: z.string(), identity: z.nullable(z.string()) }),
 ]);

@@ -1,8 +1,9 @@
 /** The way to OpenBao that a configuration describes: connections, and the credential that goes over them. */
-import type { AuthConfig, OpenBaoConfig } from '../config/config.ts';
-import { WardenError } from '../errors.ts';
+import type { AppRoleAuth, CertAuth, JwtAuth, OpenBaoConfig } from '../config/config.ts';
+import type { WardenError } from '../errors.ts';
 import { type AuthEngine, authEngine } from '../openbao/auth-engine.ts';
 import { createHttpClient, type HttpClient } from '../openbao/http-client.ts';
+import { oidcFlow } from '../openbao/oidc-flow.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { appRoleMethod } from './approle.ts';
 import { certMethod } from './cert.ts';
@@ -12,6 +13,7 @@ import { inlineCredential } from './inline.ts';
 import { jwtMethod } from './jwt.ts';
 import { type RequestMethod, requestMethod } from './login-request.ts';
 import { noCredential } from './none.ts';
+import { oidcMethod } from './oidc.ts';
 import { tokenMethod } from './token.ts';
 import { TokenStore } from './token-store.ts';
 import { userpassMethod } from './userpass.ts';
@@ -43,12 +45,12 @@ export function accessKey({ addresses, namespace, tls, auth }: OpenBaoConfig) {
 
 type Parts = Pick<Access, 'http' | 'engine'>;
 
-/** Ways that are one request; undefined for the others. */
+/** Ways that are one request. */
 function requestMethodOf(
-  auth: AuthConfig,
+  auth: AppRoleAuth | CertAuth | JwtAuth,
   { engine }: Parts,
   { environment, unwrap }: Required<AccessOptions>,
-): RequestMethod | undefined {
+): RequestMethod {
   switch (auth.method) {
     case 'approle':
       return appRoleMethod(auth, engine, environment, unwrap);
@@ -57,20 +59,22 @@ function requestMethodOf(
       return jwtMethod(auth, environment);
     case 'cert':
       return certMethod(auth);
-    default:
-      return undefined;
   }
 }
 
-function credentialOf(auth: AuthConfig, parts: Parts, options: Required<AccessOptions>): Credential {
+function credentialOf(
+  { auth, namespace }: OpenBaoConfig,
+  parts: Parts,
+  options: Required<AccessOptions>,
+): Credential {
   const { environment, clock, notice } = options;
   const { http, engine } = parts;
   const hold = (method: LoginMethod) => new TokenStore({ method, engine, clock, notice });
   if (auth.method === 'none') return noCredential;
   if (auth.method === 'token') return hold(tokenMethod(auth, environment));
   if (auth.method === 'userpass') return hold(userpassMethod(auth, engine));
+  if (auth.method === 'oidc') return hold(oidcMethod(auth, engine, oidcFlow(http, namespace, auth.mount)));
   const method = requestMethodOf(auth, parts, options);
-  if (method === undefined) throw new WardenError('config_invalid', 'openbao.auth.method is not built');
   return 'inline' in auth && auth.inline
     ? inlineCredential(method, http)
     : hold(requestMethod(method, engine));
@@ -81,7 +85,7 @@ export function openAccess(openbao: OpenBaoConfig, options: AccessOptions): Acce
   const { environment, clock = systemClock, unwrap = true, notice = () => undefined } = options;
   const http = createHttpClient(openbao.addresses, openbao.tls);
   const engine = authEngine(http, openbao.namespace);
-  const credential = credentialOf(openbao.auth, { http, engine }, { environment, clock, unwrap, notice });
+  const credential = credentialOf(openbao, { http, engine }, { environment, clock, unwrap, notice });
   return {
     http,
     engine,

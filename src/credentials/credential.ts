@@ -9,6 +9,8 @@ import type { Authorization } from '../openbao/headers.ts';
 
 /** Asks and tells the person who logs in. */
 export interface Dialogue {
+  /** Aborted when nobody waits for the login any more. */
+  readonly signal: AbortSignal;
   /** Rejects when the person gives up or takes too long. */
   ask(question: Question): Promise<string>;
   /** Shows where to go on in a browser, and goes on. */

@@ -1,18 +1,13 @@
 /**
  * Logging in to OpenBao, and what a token may ask about itself (OpenBao's API documentation, "Token auth method", "/sys/capabilities-self",
- * "/sys/wrapping", "/sys/mfa/validate"). HashiCorp Vault answers alike; whatever is missing has a default.
+ * "/sys/wrapping", "/sys/mfa/validate").
  */
 import * as z from 'zod';
 import { WardenError } from '../errors.ts';
-import { errorOf, isDeadToken, loginRefused, parseJson } from './answers.ts';
-import {
-  type Authorization,
-  baseHeaders,
-  encodePath,
-  NO_AUTHORIZATION,
-  tokenAuthorization,
-} from './headers.ts';
-import type { BaoResponse, HttpClient } from './http-client.ts';
+import { errorOf, isDeadToken, loginRefused } from './answers.ts';
+import { authCalls, seconds } from './auth-calls.ts';
+import { type Authorization, tokenAuthorization } from './headers.ts';
+import type { HttpClient } from './http-client.ts';
 
 /** A token as OpenBao gave it, or as it says that it is. */
 export interface Grant {
@@ -60,22 +55,6 @@ export interface TokenInfo {
 /** What a token may do at a path; `dead`: OpenBao does not know the token; `hidden`: its policies don't even let it ask. */
 export type Capabilities = readonly string[] | 'dead' | 'hidden';
 
-const seconds = z.number().nonnegative().default(0);
-const methodBody = z.object({ id: z.string(), type: z.string(), uses_passcode: z.boolean().default(false) });
-const authBody = z.object({
-  auth: z.object({
-    client_token: z.string().default(''),
-    lease_duration: seconds,
-    renewable: z.boolean().default(false),
-    num_uses: z.number().default(0),
-    mfa_requirement: z
-      .object({
-        mfa_request_id: z.string(),
-        mfa_constraints: z.record(z.string(), z.object({ any: z.array(methodBody).min(1) })),
-      })
-      .nullish(),
-  }),
-});
 const lookupBody = z.object({
   data: z.object({
     display_name: z.string().default(''),
@@ -124,59 +103,12 @@ export function wantsMfa(answer: Grant | MfaRequirement): answer is MfaRequireme
 
 /** The calls in `namespace`, where one is given. */
 export function authEngine(http: HttpClient, namespace: string | undefined): AuthEngine {
-  const base = baseHeaders(namespace);
-
-  /** Any answer, a refusal too. */
-  const ask = (
-    method: 'GET' | 'POST',
-    path: string,
-    authorization: Authorization,
-    body: Readonly<Record<string, unknown>> | undefined,
-    deadlineMs: number,
-  ): Promise<BaoResponse> =>
-    http.request({
-      method,
-      path: encodePath(path),
-      headers: { ...base, ...authorization },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      deadlineMs,
-      repeatable: true,
-    });
-
-  const parse = <T>(response: BaoResponse, path: string, schema: z.ZodType<T>): T => {
-    if (response.status !== 200) throw errorOf(response, path);
-    const parsed = schema.safeParse(parseJson(response));
-    if (parsed.success) return parsed.data;
-    // Not the parser's error: it may repeat what it read, and that is a token.
-    throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} is not what it should be`, {
-      hint: 'is openbao.addr really an OpenBao, and openbao.auth.mount the method that it should be?',
-    });
-  };
-
-  const grantOf = (response: BaoResponse, path: string): Grant | MfaRequirement => {
-    const { auth } = parse(response, path, authBody);
-    const mfa = auth.mfa_requirement;
-    if (mfa !== undefined && mfa !== null) {
-      const constraints = Object.values(mfa.mfa_constraints).map(({ any }) =>
-        any.map(({ id, type, uses_passcode }) => ({ id, type, usesPasscode: uses_passcode })),
-      );
-      return { requestId: mfa.mfa_request_id, constraints };
-    }
-    if (!/^[\x21-\x7e]+$/.test(auth.client_token))
-      throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} holds no token`);
-    return {
-      token: auth.client_token,
-      ttlSeconds: auth.lease_duration,
-      fullTtlSeconds: auth.lease_duration,
-      renewable: auth.renewable,
-      uses: Math.max(0, auth.num_uses),
-    };
-  };
+  const { ask, parse, grantOf } = authCalls(http, namespace);
 
   return {
     async login(path, body, deadlineMs) {
       const where = `auth/${path}`;
-      const response = await ask('POST', where, NO_AUTHORIZATION, body, deadlineMs);
+      const response = await ask('POST', where, { body, deadlineMs });
       if (response.status === 400 || response.status === 403) throw loginRefused(response, where);
       return grantOf(response, where);
     },
@@ -186,36 +118,40 @@ export function authEngine(http: HttpClient, namespace: string | undefined): Aut
         [...passcodes].map(([id, passcode]) => [id, passcode === '' ? [] : [passcode]]),
       );
       const body = { mfa_request_id: requestId, mfa_payload: payload };
-      const response = await ask('POST', path, NO_AUTHORIZATION, body, deadlineMs);
+      const response = await ask('POST', path, { body, deadlineMs });
       if (response.status === 400 || response.status === 403) throw loginRefused(response, path);
       return grantOf(response, path);
     },
     async unwrapSecretId(wrapped, deadlineMs) {
       const path = 'sys/wrapping/unwrap';
       // As the request's own token: in the body it would want another one beside it [tried].
-      const response = await ask('POST', path, tokenAuthorization(wrapped), {}, deadlineMs);
+      const response = await ask('POST', path, {
+        authorization: tokenAuthorization(wrapped),
+        body: {},
+        deadlineMs,
+      });
       return parse(response, path, unwrapBody).data.secret_id;
     },
     async wrappedBy(wrapped, deadlineMs) {
       const path = 'sys/wrapping/lookup';
-      const response = await ask('POST', path, NO_AUTHORIZATION, { token: wrapped }, deadlineMs);
+      const response = await ask('POST', path, { body: { token: wrapped }, deadlineMs });
       const schema = z.object({ data: z.object({ creation_path: z.string() }) });
       return parse(response, path, schema).data.creation_path;
     },
     async renewSelf(authorization, token, deadlineMs) {
       const path = 'auth/token/renew-self';
-      const answer = grantOf(await ask('POST', path, authorization, {}, deadlineMs), path);
+      const answer = grantOf(await ask('POST', path, { authorization, body: {}, deadlineMs }), path);
       if (!wantsMfa(answer) && answer.token === token) return answer;
       throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} is about another token`);
     },
     async revokeSelf(authorization, deadlineMs) {
       const path = 'auth/token/revoke-self';
-      const response = await ask('POST', path, authorization, {}, deadlineMs);
+      const response = await ask('POST', path, { authorization, body: {}, deadlineMs });
       if (response.status !== 200 && response.status !== 204) throw errorOf(response, path);
     },
     async lookupSelf(authorization, deadlineMs) {
       const path = 'auth/token/lookup-self';
-      const { data } = parse(await ask('GET', path, authorization, undefined, deadlineMs), path, lookupBody);
+      const { data } = parse(await ask('GET', path, { authorization, deadlineMs }), path, lookupBody);
       return {
         displayName: data.display_name,
         entityId: data.entity_id,
@@ -231,7 +167,7 @@ export function authEngine(http: HttpClient, namespace: string | undefined): Aut
     },
     async capabilities(authorization, path, deadlineMs) {
       const where = 'sys/capabilities-self';
-      const response = await ask('POST', where, authorization, { paths: [path] }, deadlineMs);
+      const response = await ask('POST', where, { authorization, body: { paths: [path] }, deadlineMs });
       if (response.status === 403) return isDeadToken(response) ? 'dead' : 'hidden';
       return parse(response, where, capabilitiesBody).data.capabilities;
     },

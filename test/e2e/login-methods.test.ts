@@ -6,18 +6,13 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { parse } from 'yaml';
-import { z } from 'zod';
-import { fetchRefusals } from '../../src/control/client.ts';
-import { asAdministrator as administer, findSecrets, useCredentialRig } from '../support/credential-rig.ts';
-import { freePort, openbaoBinary } from '../support/openbao.ts';
-import { blocks } from '../support/pages.ts';
-import { type Environment, runInTerminal, start, type Typed } from '../support/process.ts';
+import { findSecrets, useCredentialRig } from '../support/credential-rig.ts';
+import { freePort } from '../support/openbao.ts';
+import { BAO, ROLE, useOpenBaoPage } from '../support/openbao-page.ts';
+import { runInTerminal, start, type Typed } from '../support/process.ts';
 import { makeCa, makeCertificate, opensslMissing } from '../support/tls.ts';
 import { LAUNCHER, type Warden } from '../support/warden.ts';
 
-const ROLE = 'warden-jit-adm';
-const BAO = openbaoBinary() ?? 'bao';
 let tlsPort = 0;
 
 const rig = useCredentialRig(async (directory) => {
@@ -34,64 +29,7 @@ const rig = useCredentialRig(async (directory) => {
   return { args: [`-config=${directory.write('listener.hcl', listener)}`] };
 });
 
-/** The code block of the documentation with this name. */
-function block(name: string): string {
-  return blocks('docs/openbao.md', `openbao:${name}`);
-}
-
-/** Runs a script as OpenBao's administrator, in the rig's directory. */
-function asAdministrator(script: string): Promise<string> {
-  return administer(rig().bao, rig().directory, script);
-}
-
-const configuration = z.object({
-  openbao: z.object({ addr: z.string(), auth: z.record(z.string(), z.unknown()) }).catchall(z.unknown()),
-});
-
-interface Given {
-  readonly auth?: Readonly<Record<string, unknown>>;
-  readonly env?: Environment;
-  readonly addr?: string;
-  readonly settings?: Readonly<Record<string, unknown>>;
-}
-
-/** A daemon by the section's configuration; only what differs on this machine is laid over it. */
-function byDocumentation(name: string, given: Given = {}): Promise<Warden> {
-  const { addr: _, auth, ...settings } = configuration.parse(parse(block(name))).openbao;
-  return rig().daemon(
-    { ...auth, ...given.auth },
-    {
-      role: ROLE,
-      settings: { ...settings, ...given.settings },
-      ...(given.env === undefined ? {} : { env: given.env }),
-      ...(given.addr === undefined ? {} : { addr: given.addr }),
-    },
-  );
-}
-
-async function logsIn(warden: Warden): Promise<void> {
-  const result = await rig().login(warden);
-  expect(result, `${result.stderr}${warden.log()}`).toMatchObject({ code: 0 });
-}
-
-/** Logs in without success, and returns why. */
-async function refusal(warden: Warden) {
-  expect(await rig().login(warden)).toMatchObject({ code: 255 });
-  const [newest] = await fetchRefusals([warden.controlSocket], undefined);
-  return newest;
-}
-
-function read(name: string): string {
-  return readFileSync(rig().directory.join(name), 'utf8').trim();
-}
-
-beforeAll(async () => {
-  const { bao } = rig();
-  await bao.writeRole(ROLE);
-  await bao.api('POST', `sys/policies/acl/${ROLE}`, {
-    policy: `path "ssh/sign/${ROLE}" { capabilities = ["update"] }`,
-  });
-});
+const { block, asAdministrator, byDocumentation, logsIn, refusal, read } = useOpenBaoPage(rig);
 
 test('token', async () => {
   const { bao, directory } = rig();

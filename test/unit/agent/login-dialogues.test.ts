@@ -64,11 +64,50 @@ test('a login that fails says why, and one that needs nobody is done at once', a
   ).toEqual(DONE);
 });
 
+test('a login that ends before its client asks on says how it ended, once', async () => {
+  const dialogues = new LoginDialogues();
+  const outcomes = [() => Promise.resolve(), () => Promise.reject(new WardenError('login_refused', 'no'))];
+  const [done, refused] = await Promise.all(
+    outcomes.map(async (outcome) => {
+      const made = credential((dialogue) => {
+        dialogue.visit({ url: 'https://idp.test' });
+        return outcome();
+      });
+      const id = idOf(await dialogues.next({}, made));
+      await vi.advanceTimersByTimeAsync(1_000);
+      const next = () => dialogues.next({ id }, made).catch((thrown: unknown) => thrown);
+      return { first: await next(), second: await next() };
+    }),
+  );
+  expect(done?.first).toEqual(DONE);
+  expect(refused?.first).toMatchObject({ code: 'login_refused' });
+  for (const each of [done, refused]) expect(each?.second).toMatchObject({ code: 'no_token' });
+});
+
+test('whoever hangs up while a step is awaited has ended the login', async () => {
+  const dialogues = new LoginDialogues();
+  const signals: AbortSignal[] = [];
+  const made = credential(async (dialogue) => {
+    signals.push(dialogue.signal);
+    dialogue.visit({ url: 'https://idp.test' });
+    await new Promise(() => undefined);
+  });
+  const [visit, gone] = [new AbortController(), new AbortController()];
+  const id = idOf(await dialogues.next({}, made, visit.signal));
+  // The connection of an answered request closes, too.
+  visit.abort();
+  expect(signals[0]?.aborted).toBe(false);
+  const next = dialogues.next({ id }, made, gone.signal);
+  gone.abort();
+  await expect(next).rejects.toMatchObject({ code: 'no_token' });
+  expect(signals[0]?.aborted).toBe(true);
+});
+
 test('four at once; who does not answer for five minutes makes room', async () => {
   const dialogues = new LoginDialogues();
   const made = credential(async (dialogue) => void (await dialogue.ask(question)));
   const steps = await Promise.all([1, 2, 3, 4].map(() => dialogues.next({}, made)));
-  expect(() => dialogues.next({}, made)).toThrow(expect.objectContaining({ code: 'rate_limited' }));
+  await expect(dialogues.next({}, made)).rejects.toMatchObject({ code: 'rate_limited' });
   await vi.advanceTimersByTimeAsync(300_001);
   const [first] = steps;
   if (first === undefined) throw new Error('no step');

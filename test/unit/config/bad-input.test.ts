@@ -169,23 +169,6 @@ describe('warden.yaml: each mistake with file, line and key', () => {
     expect(JSON.stringify(home.problems())).not.toContain('hunter2');
   });
 
-  it.each([
-    [
-      'oidc',
-      'openbao:\n  auth: { method: oidc }\n',
-      'warden.yaml:2: openbao.auth.method: this way to log in is not built yet',
-    ],
-    [
-      'vault: oidc',
-      'vault:\n  auth:\n    method: oidc\n',
-      'warden.yaml:3: vault.auth.method: this way to log in is not built yet',
-    ],
-  ])('what is not built is refused: %s', (_name, text, line) => {
-    const home = workspace();
-    home.warden(text);
-    expect(home.lines()).toEqual([line]);
-  });
-
   it('says the first in one line, and has all as data, in the order of lines', () => {
     const home = workspace();
     home.warden('policy: { enabled: 1 }\nbackend: bao\nfoo: 1\nagent: { tell: 1 }\n');

@@ -1,0 +1,284 @@
+/**
+ * docs/openbao.md, `method: oidc`: a person logs in by browser at a real OpenID Connect provider, in each of OpenBao's three callback modes,
+ * and what becomes of a login that is given up, refused, taken over, or meddled with.
+ */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { findSecrets, useCredentialRig } from '../support/credential-rig.ts';
+import {
+  browse,
+  CLIENT_SECRET,
+  type IdentityProvider,
+  startIdentityProvider,
+} from '../support/identity-provider.ts';
+import { freePort } from '../support/openbao.ts';
+import { useOpenBaoPage } from '../support/openbao-page.ts';
+import { type Background, PYTHON, start, TERMINAL, until } from '../support/process.ts';
+import { sshArgv } from '../support/ssh.ts';
+import { LAUNCHER, type Warden } from '../support/warden.ts';
+
+const rig = useCredentialRig();
+const { block, asAdministrator, byDocumentation, logsIn, refusal } = useOpenBaoPage(rig);
+let idp: IdentityProvider;
+let redirect = '';
+
+/** What the page calls the machines, as they are called here. */
+function here(text: string): string {
+  return text
+    .replaceAll('https://login.example.com', idp.url)
+    .replaceAll('https://bao.example.com:8200', rig().bao.addr)
+    .replaceAll('http://localhost:8250/oidc/callback', redirect)
+    .replaceAll('poll_interval=2', 'poll_interval=1');
+}
+
+beforeAll(async () => {
+  redirect = `http://localhost:${await freePort()}/oidc/callback`;
+  idp = await startIdentityProvider([redirect, `${rig().bao.addr}/v1/auth/oidc/oidc/callback`]);
+  await asAdministrator(`CLIENT_SECRET=${CLIENT_SECRET}\n${here(block('oidc-server'))}`);
+});
+afterAll(async () => {
+  await idp?.stop();
+});
+
+const ALICE = { login: 'alice', password: 'any' };
+
+interface Login {
+  readonly client: Background;
+  /** The address that it printed. */
+  readonly url: string;
+}
+
+/** `warden login`, up to the address. */
+async function begin(warden: Warden): Promise<Login> {
+  const env = { HOME: warden.dir.path, WARDEN_CONFIG: warden.configFile };
+  const client = start(LAUNCHER, ['login', '--no-browser'], { env, stdin: '', deadline: 60_000 });
+  onTestFinished(async () => void (await client.stop()));
+  const output = await client.waitFor(/^https?:\/\/\S+\n/m);
+  return { client, url: /^https?:\/\/\S+$/m.exec(output)?.[0] ?? '' };
+}
+
+/** Nothing of a login is where it may not be, but for the address, which the person is shown. */
+function expectNoSecrets(warden: Warden, ...outputs: string[]): void {
+  const nonces = outputs.flatMap((text) => [...text.matchAll(/client_nonce=([^&\s]+)/g)].map(String));
+  expect(nonces).toEqual([]);
+  expect(idp.given.length).toBeGreaterThan(0);
+  expect(findSecrets(warden, [CLIENT_SECRET, ...idp.given], ...outputs)).toEqual([]);
+}
+
+const atOurPort = (more: Readonly<Record<string, unknown>> = {}) =>
+  byDocumentation('oidc', { auth: { redirect_uri: redirect, ...more } });
+
+describe('client: the browser comes back to the daemon', () => {
+  test('a person logs in; the token is in memory only', async () => {
+    const warden = await atOurPort();
+    expect(await refusal(warden)).toMatchObject({ code: 'no_token', hint: 'warden login' });
+    const { client, url } = await begin(warden);
+    expect(await browse(url, ALICE)).toBe('warden is logged in to OpenBao. You can close this window.\n');
+    const { stdout, stderr, code } = await client.ended;
+    expect({ stdout, code }).toMatchObject({
+      stdout: expect.stringMatching(
+        /^logged in: oidc-alice \(entity [0-9a-f-]+\) \(role people at auth\/oidc\)\n$/,
+      ),
+      code: 0,
+    });
+    await logsIn(warden);
+    expectNoSecrets(warden, stdout, stderr);
+    await expect(fetch(redirect)).rejects.toThrow('fetch failed');
+    expect(await warden.cli(['logout'])).toMatchObject({ code: 0 });
+    expect(await refusal(warden)).toMatchObject({ code: 'no_token' });
+  });
+
+  test('what is not this login’s is turned away, and it goes on', async () => {
+    const warden = await atOurPort();
+    const { client, url } = await begin(warden);
+    const visit = async (target: string, method = 'GET') => {
+      const response = await fetch(target, { method, signal: AbortSignal.timeout(5_000) });
+      return [response.status, (await response.text()).trim()];
+    };
+    const state = new URL(url).searchParams.get('state');
+    const other = [400, 'This is not the login that warden waits for.'];
+    expect(await visit(`${redirect}?state=another&code=c`)).toEqual(other);
+    expect(await visit(`${redirect}?code=c`)).toEqual(other);
+    expect(await visit(`${redirect}?state=${state}&code=c`, 'POST')).toEqual([404, 'not here']);
+    expect(await visit(new URL(`/?state=${state}&code=c`, redirect).href)).toEqual([404, 'not here']);
+    await browse(url, ALICE);
+    expect(await client.ended).toMatchObject({ code: 0 });
+  });
+
+  test('a code that the provider did not give: OpenBao refuses, page and command say so', async () => {
+    const warden = await atOurPort();
+    const { client, url } = await begin(warden);
+    const state = new URL(url).searchParams.get('state');
+    const page = await (await fetch(`${redirect}?state=${state}&code=forged`)).text();
+    expect(page).toMatch(/^warden is not logged in: .*invalid_grant/);
+    expect(await client.ended).toMatchObject({ code: 77, stderr: expect.stringContaining('invalid_grant') });
+    expect(await refusal(warden)).toMatchObject({ code: 'no_token' });
+  });
+
+  test('the person cancels at the provider', async () => {
+    const warden = await atOurPort();
+    const { client, url } = await begin(warden);
+    expect(await browse(url, { cancel: '' })).toBe('The provider refused the login: access_denied\n');
+    expect(await client.ended).toMatchObject({ code: 77, stderr: expect.stringContaining('access_denied') });
+  });
+
+  test('somebody whom the role does not take', async () => {
+    const role = { role_type: 'oidc', user_claim: 'sub', bound_subject: 'bob' };
+    const only = { ...role, allowed_redirect_uris: [redirect], token_policies: ['warden-jit-adm'] };
+    await rig().bao.api('POST', 'auth/oidc/role/bob', only);
+    const warden = await atOurPort({ role: 'bob' });
+    const { client, url } = await begin(warden);
+    expect(await browse(url, ALICE)).toContain('sub claim does not match bound subject');
+    const { code, stderr } = await client.ended;
+    expect({ code, stderr }).toMatchObject({ code: 77, stderr: expect.stringContaining('bound subject') });
+  });
+
+  test('one who gives up leaves the port; one who begins anew takes it over', async () => {
+    const warden = await atOurPort();
+    const given = await begin(warden);
+    given.client.signal('SIGINT');
+    await given.client.ended;
+    const taken = await begin(warden);
+    const next = await begin(warden);
+    expect(await taken.client.ended).toMatchObject({
+      code: 77,
+      stderr: expect.stringContaining('was given up'),
+    });
+    await browse(next.url, ALICE);
+    expect(await next.client.ended).toMatchObject({ code: 0 });
+  });
+
+  test('a set-up that leads nowhere is named', async () => {
+    const squatter = createServer();
+    const port = await freePort();
+    await new Promise<void>((resolve) => squatter.listen(port, '127.0.0.1', resolve));
+    onTestFinished(() => void squatter.close());
+    const fails = async (auth: Readonly<Record<string, unknown>>) => {
+      const { code, stderr } = await (await atOurPort(auth)).cli(['login', '--no-browser']);
+      return `${code}: ${stderr}`;
+    };
+    const taken = { redirect_uri: `http://localhost:${port}/oidc/callback` };
+    expect(await fails(taken)).toMatch(/^77: .*can't listen on 127\.0\.0\.1 port \d+: EADDRINUSE/);
+    const elsewhere = { redirect_uri: 'https://else.example.com/oidc/callback' };
+    expect(await fails(elsewhere)).toMatch(/^77: .*OpenBao names no address to log in at for role people/);
+    const open = { role_type: 'oidc', user_claim: 'sub', allowed_redirect_uris: [elsewhere.redirect_uri] };
+    await rig().bao.api('POST', 'auth/oidc/role/open', open);
+    expect(await fails({ ...elsewhere, role: 'open' })).toMatch(/^78: .*would come back to https:\/\/else/);
+    expect(await fails({ role: 'nobody' })).toMatch(/^77: .*role \\?"nobody\\?" could not be found/);
+    expect(await fails({ mount: 'elsewhere' })).toMatch(/^77: .*is that method mounted there/s);
+  });
+
+  test('a browser is opened on a terminal with a display, unless told otherwise', async () => {
+    const warden = await atOurPort();
+    const opened = warden.dir.join('opened');
+    warden.dir.write(
+      'xdg-open',
+      `#!/bin/sh\n{ echo "$@"; env; } > ${opened}.new && mv ${opened}.new ${opened}\n`,
+      0o700,
+    );
+    const onTerminal = (args: readonly string[], env: Readonly<Record<string, string>>) => {
+      const all = {
+        HOME: warden.dir.path,
+        WARDEN_CONFIG: warden.configFile,
+        PATH: `${warden.dir.path}:${process.env['PATH']}`,
+        BAO_TOKEN: 'not for a browser',
+        ...env,
+      };
+      const client = start(PYTHON, [TERMINAL, LAUNCHER, 'login', ...args], { env: all, deadline: 30_000 });
+      onTestFinished(async () => void (await client.stop()));
+      return client;
+    };
+    await onTerminal([], {}).waitFor(/open this in a browser:\r\nhttp\S+\r\n/);
+    await onTerminal(['--no-browser'], { DISPLAY: ':9' }).waitFor(/open this in a browser:\r\nhttp\S+\r\n/);
+    const output = await onTerminal([], { DISPLAY: ':9' }).waitFor(
+      /your browser, which opens this:\r\nhttp\S+\r\n/,
+    );
+    const url = /^http\S+/m.exec(output)?.[0];
+    const seen = await until('xdg-open', () => {
+      try {
+        return readFileSync(opened, 'utf8');
+      } catch {
+        return undefined;
+      }
+    });
+    expect(seen.split('\n')[0]).toBe(url);
+    expect(seen).toContain('DISPLAY=:9');
+    expect(seen).not.toContain('BAO_TOKEN');
+  });
+});
+
+test('direct: the browser comes back to OpenBao, which asks to confirm', async () => {
+  await asAdministrator(here(block('oidc-direct-server')));
+  const uri = `${rig().bao.addr}/v1/auth/oidc/oidc/callback`;
+  const warden = await byDocumentation('oidc-direct', { auth: { redirect_uri: uri } });
+  expect(block('oidc-direct')).toContain('https://bao.example.com:8200/v1/auth/oidc/oidc/callback');
+  const { client, url } = await begin(warden);
+  expect(await browse(url, ALICE)).toContain('OpenBao Authentication Succeeded');
+  const { stdout, stderr, code } = await client.ended;
+  expect({ stdout, code }).toMatchObject({
+    stdout: expect.stringMatching(/^logged in: oidc-alice /),
+    code: 0,
+  });
+  await logsIn(warden);
+  expectNoSecrets(warden, stdout, stderr);
+});
+
+describe('device: the browser is anywhere', () => {
+  beforeAll(async () => {
+    await asAdministrator(`${here(block('oidc-device-server')).trim()} poll_interval=1`);
+  });
+
+  test('a person logs in; ssh waits for it', async () => {
+    const { sshd, knownHosts } = rig();
+    const lane = { wait_for_login: '60s' };
+    const warden = await byDocumentation('oidc', { lane });
+    const argv = sshArgv({ port: sshd.port, identityAgent: warden.socket, knownHosts });
+    const ssh = start(PYTHON, [TERMINAL, ...argv], { deadline: 60_000 });
+    onTestFinished(async () => void (await ssh.stop()));
+    await ssh.waitFor('your login to OpenBao: warden login (role people at auth/oidc)');
+    const { client, url } = await begin(warden);
+    expect(await browse(url, ALICE)).toContain('Sign-in Success');
+    const { stdout, stderr, code } = await client.ended;
+    expect({ stdout, code }).toMatchObject({
+      stdout: expect.stringMatching(/^logged in: oidc-alice /),
+      code: 0,
+    });
+    expect(await ssh.ended).toMatchObject({ code: 0 });
+    expectNoSecrets(warden, stdout, stderr);
+  });
+
+  test('the person cancels at the provider', async () => {
+    const warden = await byDocumentation('oidc');
+    const { client, url } = await begin(warden);
+    await browse(url, { cancel: '' });
+    expect(await client.ended).toMatchObject({ code: 77, stderr: expect.stringContaining('access_denied') });
+  });
+
+  test('a provider that wants the code typed: it stands beside the address', async () => {
+    idp.wantTypedCodes();
+    const warden = await byDocumentation('oidc');
+    const { client, url } = await begin(warden);
+    const code = /open this in a browser \(code ([A-Z-]+)\):/.exec(client.stderr())?.[1] ?? '';
+    expect(url).toBe(`${idp.url}/device`);
+    expect(await browse(url, { ...ALICE, user_code: code })).toContain('Sign-in Success');
+    expect(await client.ended).toMatchObject({ code: 0 });
+  });
+
+  test('one who gives up is asked about no more', async () => {
+    const warden = await byDocumentation('oidc');
+    const { client } = await begin(warden);
+    client.signal('SIGINT');
+    await client.ended;
+    // As many as the daemon lets wait at once: those that were given up are not among them.
+    for (let more = 0; more < 4; more++) {
+      const { client: next } = await begin(warden);
+      next.signal('SIGINT');
+      await next.ended;
+    }
+    const { client: last, url } = await begin(warden);
+    const code = /\(code ([A-Z-]+)\)/.exec(last.stderr())?.[1] ?? '';
+    await browse(url, { ...ALICE, user_code: code });
+    expect(await last.ended).toMatchObject({ code: 0 });
+  });
+});
