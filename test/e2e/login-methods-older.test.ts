@@ -6,6 +6,7 @@ import { realPartsMissing } from '../support/rig.ts';
 
 process.env['WARDEN_TEST_BAO'] = cachedBinary(OLDER_OPENBAO_VERSION) ?? `no bao ${OLDER_OPENBAO_VERSION}`;
 await import('./login-methods.test.ts');
+await import('./oidc.test.ts');
 
 test(`it is ${OLDER_OPENBAO_VERSION}`, async (context) => {
   const missing = realPartsMissing();
