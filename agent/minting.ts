@@ -8,9 +8,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config, OpenBaoConfig } from '../src/config/config.ts';
 import type { Status } from '../src/control/messages.ts';
 import { type Access, accessKey, openAccess } from '../src/credentials/access.ts';
+import type { LoginReport } from '../src/credentials/login-reports.ts';
 import { KnownHostsStore } from '../src/destination/known-hosts-store.ts';
 import { ProvedNames } from '../src/destination/proved-names.ts';
-import { asWardenError } from '../src/errors.ts';
+import { asWardenError, EXIT } from '../src/errors.ts';
 import { SKEW_ALLOWANCE_S } from '../src/issuance/check.ts';
 import { MintQueue } from '../src/issuance/mint-queue.ts';
 import { issuanceParts } from '../src/issuance/parts.ts';
@@ -44,11 +45,25 @@ export interface MintingOptions {
 interface Standing extends MintingOptions {
   readonly stateDir: string;
   readonly trail: Trail;
+  /** Part of the story; a trail that can't be written must not keep the user's other keys away. Never rejects. */
+  note(record: Omit<RecordInput, 'phase'>): Promise<void>;
   readonly provedNames: ProvedNames;
   readonly register: Register;
   readonly queue: MintQueue;
   /** Token variables as they were before they were taken out of `env`. */
   readonly taken: NodeJS.ProcessEnv;
+}
+
+/** A login to OpenBao, as the trail has it. */
+function loginRecord({ method, from, by, identity, accessorHash, error }: LoginReport) {
+  const common = {
+    source: by === 'person' ? 'warden login' : 'daemon',
+    bao: { method, identity, accessor_hash: accessorHash },
+  };
+  if (error === undefined) return { ...common, event: 'login.ok' as const, message: from };
+  const outcome = error.exit === EXIT.refused ? ('denied' as const) : ('error' as const);
+  const { code, message } = error;
+  return { ...common, event: 'login.failed' as const, outcome, error_code: code, message };
 }
 
 /** What one configuration makes; the former one's access, and with it the token, stays where it would be the same. Throws `config_invalid`. */
@@ -67,6 +82,7 @@ function createParts(
           environment: { env, taken },
           clock,
           notice: ({ code, message, hint }) => log.warn({ code }, `${message} (${hint})`),
+          onLogin: (report) => void standing.note(loginRecord(report)),
         });
   const { credential } = access;
   let skewMs: number | null = null;
@@ -137,10 +153,19 @@ export function createMinting(first: Config, options: MintingOptions) {
     onCheckpoint: (note) => anchor.send(note),
     onFailure: ({ code, message }) => log.error({ code }, `no checkpoint: ${message}`),
   });
+  const note = async (record: Omit<RecordInput, 'phase'>) => {
+    try {
+      await trail.append({ phase: 'single', outcome: 'ok', ...record });
+    } catch (thrown) {
+      const error = asWardenError(thrown);
+      log.error({ code: error.code }, `${error.message} (${error.hint})`);
+    }
+  };
   const standing: Standing = {
     ...options,
     stateDir,
     trail,
+    note,
     provedNames: new ProvedNames(),
     register: new Register(options.clock),
     queue: new MintQueue(),
@@ -148,16 +173,6 @@ export function createMinting(first: Config, options: MintingOptions) {
   };
   let parts = createParts(first, standing);
   const retired = new Set<typeof parts>();
-
-  /** Part of the story; a trail that can't be written must not keep the user's other keys away. */
-  const note = async (record: Omit<RecordInput, 'phase'>) => {
-    try {
-      await standing.trail.append({ phase: 'single', outcome: 'ok', ...record });
-    } catch (thrown) {
-      const error = asWardenError(thrown);
-      options.log.error({ code: error.code }, `${error.message} (${error.hint})`);
-    }
-  };
   const whoWeAre = `warden ${VERSION}, process ${process.pid}`;
   return {
     stateDir,

@@ -11,6 +11,7 @@ import type { Credential, LoginMethod } from './credential.ts';
 import type { SecretEnvironment } from './environment.ts';
 import { inlineCredential } from './inline.ts';
 import { jwtMethod } from './jwt.ts';
+import type { LoginReport } from './login-reports.ts';
 import { type RequestMethod, requestMethod } from './login-request.ts';
 import { noCredential } from './none.ts';
 import { oidcMethod } from './oidc.ts';
@@ -28,6 +29,8 @@ export interface AccessOptions {
   readonly unwrap?: boolean;
   /** Told of what went wrong with nobody waiting for it; never holds a secret. */
   readonly notice?: (error: WardenError) => void;
+  /** Told of logins that are worth it. */
+  readonly onLogin?: (report: LoginReport) => void;
 }
 
 export interface Access {
@@ -67,9 +70,9 @@ function credentialOf(
   parts: Parts,
   options: Required<AccessOptions>,
 ): Credential {
-  const { environment, clock, notice } = options;
+  const { environment, clock, notice, onLogin } = options;
   const { http, engine } = parts;
-  const hold = (method: LoginMethod) => new TokenStore({ method, engine, clock, notice });
+  const hold = (method: LoginMethod) => new TokenStore({ method, engine, clock, notice, onLogin });
   if (auth.method === 'none') return noCredential;
   if (auth.method === 'token') return hold(tokenMethod(auth, environment));
   if (auth.method === 'userpass') return hold(userpassMethod(auth, engine));
@@ -82,10 +85,11 @@ function credentialOf(
 
 /** Connects to nothing yet; secrets are taken out of the environment now. Throws `config_invalid`. */
 export function openAccess(openbao: OpenBaoConfig, options: AccessOptions): Access {
-  const { environment, clock = systemClock, unwrap = true, notice = () => undefined } = options;
+  const { environment, clock = systemClock, unwrap = true } = options;
+  const { notice = () => undefined, onLogin = () => undefined } = options;
   const http = createHttpClient(openbao.addresses, openbao.tls);
   const engine = authEngine(http, openbao.namespace);
-  const credential = credentialOf(openbao, { http, engine }, { environment, clock, unwrap, notice });
+  const credential = credentialOf(openbao, { http, engine }, { environment, clock, unwrap, notice, onLogin });
   return {
     http,
     engine,

@@ -10,6 +10,7 @@ import type { AuthEngine, Grant } from '../openbao/auth-engine.ts';
 import { type Authorization, tokenAuthorization } from '../openbao/headers.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Credential, Dialogue, LoginMethod } from './credential.ts';
+import { type LoginReport, LoginReports } from './login-reports.ts';
 
 /** For a login or renewal that nobody waits for; an election of OpenBao's takes longer, and then it is tried again. */
 const BACKGROUND_DEADLINE_MS = 5_000;
@@ -26,6 +27,8 @@ export interface TokenStoreOptions {
   readonly clock: Clock;
   /** Told of what went wrong with nobody waiting for it; never holds a secret. */
   readonly notice: (error: WardenError) => void;
+  /** Told of logins that are worth it. */
+  readonly onLogin?: (report: LoginReport) => void;
   /** 0 ≤ x < 1, for jitter. */
   readonly random?: () => number;
 }
@@ -47,6 +50,7 @@ interface Held {
 
 export class TokenStore implements Credential {
   readonly #options: TokenStoreOptions;
+  readonly #reports: LoginReports;
   #held: Held | undefined;
   #identity: string | undefined;
   #pending: Promise<Held> | undefined;
@@ -59,6 +63,7 @@ export class TokenStore implements Credential {
 
   constructor(options: TokenStoreOptions) {
     this.#options = options;
+    this.#reports = new LoginReports(options.method, options.onLogin ?? (() => undefined));
   }
 
   get method(): string {
@@ -192,10 +197,14 @@ export class TokenStore implements Credential {
   async #logInOnce(deadlineMs: number, dialogue?: Dialogue): Promise<Held> {
     const { clock, method } = this.#options;
     const [sinceNs, sinceMs] = [clock.monotonicNs(), clock.now()];
-    const grant = await method.logIn(deadlineMs, dialogue);
+    const by = dialogue === undefined ? 'daemon' : 'person';
+    const grant = await method.logIn(deadlineMs, dialogue).catch((thrown: unknown) => {
+      this.#reports.ended({ by, identity: undefined, accessor: '', error: asWardenError(thrown) });
+      throw thrown;
+    });
     const given = 'ttlSeconds' in grant;
-    const unknown = { ttlSeconds: 0, fullTtlSeconds: 0, renewable: false, uses: 0 };
-    const { token, ttlSeconds, fullTtlSeconds, renewable, uses }: Grant = given
+    const unknown = { accessor: '', ttlSeconds: 0, fullTtlSeconds: 0, renewable: false, uses: 0 };
+    const { token, accessor, ttlSeconds, fullTtlSeconds, renewable, uses }: Grant = given
       ? grant
       : { ...unknown, token: grant.token };
     const held: Held = {
@@ -216,28 +225,34 @@ export class TokenStore implements Credential {
     this.#retryMs = FIRST_RETRY_MS;
     this.#schedule(held);
     // Looking at itself is a request too: what is given for a few is not spent on that.
-    if (held.usesLeft === undefined) this.#inspecting = this.#inspect(held, given);
+    const inspected = held.usesLeft === undefined ? this.#inspect(held, given) : Promise.resolve('');
+    this.#inspecting = inspected.then((found) => {
+      const identity = this.#held === held ? this.#identity : undefined;
+      this.#reports.ended({ by, identity, accessor: accessor || found, error: undefined });
+    });
     return held;
   }
 
-  /** Learns whose the token is, and where it was only found, how long it lives. Never throws. */
-  async #inspect(held: Held, given: boolean): Promise<void> {
+  /** Learns whose the token is, and where it was only found, how long it lives. Returns its accessor, or an empty text. Never throws. */
+  async #inspect(held: Held, given: boolean): Promise<string> {
     const { clock, engine, notice } = this.#options;
     try {
       const [sinceNs, sinceMs] = [clock.monotonicNs(), clock.now()];
       const info = await engine.lookupSelf(held.authorization, BACKGROUND_DEADLINE_MS);
-      if (this.#held !== held) return;
-      const { displayName, entityId } = info;
+      const { accessor, displayName, entityId } = info;
+      if (this.#held !== held) return accessor;
       this.#identity = entityId === '' ? displayName : `${displayName} (entity ${entityId})`;
-      if (given) return;
+      if (given) return accessor;
       const { ttlSeconds, fullTtlSeconds, renewable, uses } = info;
       Object.assign(held, { ttlSeconds, fullTtlSeconds, renewable, sinceNs, sinceMs });
       held.usesLeft = uses === 0 ? undefined : uses;
       this.#schedule(held);
+      return accessor;
     } catch (thrown) {
       const error = asWardenError(thrown);
       // Its policies may not let it look at itself; then nothing is known, and it is used as it is.
       if (error.code !== 'bao_denied') notice(error);
+      return '';
     }
   }
 

@@ -14,6 +14,7 @@ const methodBody = z.object({ id: z.string(), type: z.string(), uses_passcode: z
 const authBody = z.object({
   auth: z.object({
     client_token: z.string().default(''),
+    accessor: z.string().default(''),
     lease_duration: seconds,
     renewable: z.boolean().default(false),
     num_uses: z.number().default(0),
@@ -71,6 +72,7 @@ export function authCalls(http: HttpClient, namespace: string | undefined): Auth
       throw new WardenError('bao_bad_answer', `OpenBao's answer on ${path} holds no token`);
     return {
       token: auth.client_token,
+      accessor: auth.accessor,
       ttlSeconds: auth.lease_duration,
       fullTtlSeconds: auth.lease_duration,
       renewable: auth.renewable,

@@ -12,6 +12,8 @@ import type { HttpClient } from './http-client.ts';
 /** A token as OpenBao gave it, or as it says that it is. */
 export interface Grant {
   readonly token: string;
+  /** What the token is known by where it can't be used; empty: OpenBao does not say. */
+  readonly accessor: string;
   /** Seconds left when it was given; 0 is forever. */
   readonly ttlSeconds: number;
   /** Seconds that it had at first: a renewal that gives much less has met the longest time that it may live. */
@@ -35,6 +37,8 @@ export interface MfaMethod {
 }
 
 export interface TokenInfo {
+  /** Empty: OpenBao does not say. */
+  readonly accessor: string;
   readonly displayName: string;
   readonly entityId: string;
   /** Seconds left; 0 is forever. */
@@ -57,6 +61,7 @@ export type Capabilities = readonly string[] | 'dead' | 'hidden';
 
 const lookupBody = z.object({
   data: z.object({
+    accessor: z.string().default(''),
     display_name: z.string().default(''),
     entity_id: z.string().default(''),
     ttl: seconds,
@@ -153,6 +158,7 @@ export function authEngine(http: HttpClient, namespace: string | undefined): Aut
       const path = 'auth/token/lookup-self';
       const { data } = parse(await ask('GET', path, { authorization, deadlineMs }), path, lookupBody);
       return {
+        accessor: data.accessor,
         displayName: data.display_name,
         entityId: data.entity_id,
         ttlSeconds: data.ttl,

@@ -3,7 +3,7 @@
  * `encodeBody` writes (explicit and ordered, without the cost of a schema on the way of a login).
  * `prev` is the SHA-256 of the bytes of the line before, its newline left out; 64 zeros in the first line.
  * Codes are shaped like Teleport's (`TC000I`): a number for each event; I went well, W denied, E error.
- * Left out: accessor_hash; argv and environment never come in.
+ * Left out, for good: argv and environment.
  */
 import { hash } from 'node:crypto';
 import * as z from 'zod';
@@ -29,6 +29,9 @@ export const EVENTS = {
   'daemon.stop': 'W0002',
   /** The configuration was read again: what changed, by name; or it was refused and the former one stays. */
   'config.changed': 'W0003',
+  /** Somebody has logged in to OpenBao, or the daemon has by itself. */
+  'login.ok': 'W0004',
+  'login.failed': 'W0005',
   /** OpenBao is about to be asked. Without one of the next two it is an orphan. */
   'cert.intent': 'W1000',
   'cert.issued': 'W1001',
@@ -112,6 +115,10 @@ const bodySchema = z.strictObject({
       address: text.optional(),
       /** Whose token asked: its display name and entity as OpenBao knows them. */
       identity: text.optional(),
+      /** How it was logged in: `userpass`. */
+      method: text.optional(),
+      /** SHA-256 of the accessor of the token. */
+      accessor_hash: sha256.optional(),
     })
     .optional(),
   /** What the gate said. */
@@ -245,6 +252,8 @@ export function encodeBody(input: RecordInput): string {
       role: bounded(bao.role, 'bao.role'),
       address: bounded(bao.address, 'bao.address'),
       identity: bounded(bao.identity, 'bao.identity'),
+      method: bounded(bao.method, 'bao.method'),
+      accessor_hash: bounded(bao.accessor_hash, 'bao.accessor_hash', 64),
     },
     policy: policy && {
       engine: bounded(policy.engine, 'policy.engine'),

@@ -31,6 +31,10 @@ const rig = useCredentialRig(async (directory) => {
 
 const { block, asAdministrator, byDocumentation, logsIn, refusal, read } = useOpenBaoPage(rig);
 
+function loginRecords(warden: Warden) {
+  return warden.trail().filter(({ event }) => event.startsWith('login.'));
+}
+
 test('token', async () => {
   const { bao, directory } = rig();
   const token = await bao.createToken({ policies: [ROLE] });
@@ -61,6 +65,14 @@ describe('approle', () => {
     expect(warden.trail().filter(({ error_code }) => error_code !== undefined)).toMatchObject([
       { error_code: 'token_expired', event: 'cert.refused', phase: 'result' },
     ]);
+    // As who it was: not told once more.
+    expect(loginRecords(warden)).toMatchObject([
+      {
+        event: 'login.ok',
+        source: 'daemon',
+        bao: { method: 'approle', identity: expect.stringMatching(/^approle/) },
+      },
+    ]);
     expect(findSecrets(warden, [former, read('secret-id')])).toEqual([]);
   });
 
@@ -84,6 +96,10 @@ describe('approle', () => {
       auth: { ...named(), secret_id_file: '/nonexistent' },
     });
     expect(await refusal(missing)).toMatchObject({ code: 'no_token', hint: 'put a secret id there' });
+    await rig().login(warden);
+    expect(loginRecords(warden)).toMatchObject([
+      { event: 'login.failed', source: 'daemon', outcome: 'denied', error_code: 'login_refused' },
+    ]);
     expect(findSecrets(warden, ['d41d8cd9-wrong'])).toEqual([]);
   });
 
@@ -303,6 +319,19 @@ describe('userpass', () => {
     });
     expect(second, second.stdout).toMatchObject({ code: 0 });
     await logsIn(warden);
+    const logins = loginRecords(warden);
+    const by = { source: 'warden login', bao: { method: 'userpass' } };
+    const ok = { event: 'login.ok', message: 'user alice at auth/userpass' };
+    expect(logins).toMatchObject([
+      { ...by, event: 'login.failed', outcome: 'denied', error_code: 'login_refused' },
+      { ...by, ...ok },
+      { ...by, ...ok },
+    ]);
+    const identity = expect.stringMatching(/^userpass-alice \(entity /);
+    expect(logins[1]?.bao).toMatchObject({
+      identity,
+      accessor_hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
     const outputs = [wrong.stdout, right.stdout, second.stdout];
     expect(findSecrets(warden, [PASSWORD, 'wrong-password', passcode], ...outputs)).toEqual([]);
   }, 120_000);

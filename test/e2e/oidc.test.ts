@@ -83,6 +83,10 @@ describe('client: the browser comes back to the daemon', () => {
       code: 0,
     });
     await logsIn(warden);
+    const record = warden.trail().find(({ event }) => event === 'login.ok');
+    expect(record).toMatchObject({ source: 'warden login', message: 'role people at auth/oidc' });
+    const bao = { method: 'oidc', identity: expect.stringMatching(/^oidc-alice \(entity /) };
+    expect(record?.bao).toMatchObject({ ...bao, accessor_hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expectNoSecrets(warden, stdout, stderr);
     await expect(fetch(redirect)).rejects.toThrow('fetch failed');
     expect(await warden.cli(['logout'])).toMatchObject({ code: 0 });

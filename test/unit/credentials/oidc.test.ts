@@ -9,7 +9,14 @@ import type { OidcFlow, Polled } from '../../../src/openbao/oidc-flow.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const GRANT: Grant = { token: 't', ttlSeconds: 60, fullTtlSeconds: 60, renewable: true, uses: 0 };
+const GRANT: Grant = {
+  token: 't',
+  accessor: 'a',
+  ttlSeconds: 60,
+  fullTtlSeconds: 60,
+  renewable: true,
+  uses: 0,
+};
 const AUTH = { method: 'oidc', mount: 'oidc', role: 'people', redirectUri: 'http://localhost:1/cb' } as const;
 const unused = () => Promise.reject(new Error('not asked'));
 const engine = authEngine({ request: unused, close: () => undefined }, undefined);

@@ -1,12 +1,21 @@
 /** The store with a method and an engine of the test's own, so that hours pass in no time: what is renewed when, and what then. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { LoginMethod } from '../../../src/credentials/credential.ts';
+import type { LoginReport } from '../../../src/credentials/login-reports.ts';
 import { TokenStore } from '../../../src/credentials/token-store.ts';
 import { type ErrorCode, WardenError } from '../../../src/errors.ts';
 import type { AuthEngine, Capabilities, Grant, TokenInfo } from '../../../src/openbao/auth-engine.ts';
 
-const HOUR: Grant = { token: 't', ttlSeconds: 3600, fullTtlSeconds: 3600, renewable: true, uses: 0 };
+const HOUR: Grant = {
+  token: 't',
+  accessor: '',
+  ttlSeconds: 3600,
+  fullTtlSeconds: 3600,
+  renewable: true,
+  uses: 0,
+};
 const INFO: TokenInfo = {
+  accessor: 'found-accessor',
   displayName: 'token-x',
   entityId: '',
   ttlSeconds: 3600,
@@ -35,6 +44,7 @@ interface World {
   /** What was asked of OpenBao and of the method, in order. */
   readonly asked: string[];
   readonly notices: WardenError[];
+  readonly reports: LoginReport[];
   /** What the next logins give; the last one counts for all after it. */
   logins: (Partial<Grant> | { readonly found: string } | ErrorCode)[];
   renewals: (Partial<Grant> | ErrorCode)[];
@@ -53,6 +63,7 @@ beforeEach(() => {
   world = {
     asked: [],
     notices: [],
+    reports: [],
     logins: [{}],
     renewals: [{}],
     lookup: {},
@@ -121,6 +132,7 @@ function open(renewedBy: LoginMethod['renewedBy'] = 'daemon'): TokenStore {
       monotonicNs: () => BigInt(Math.round(performance.now() * 1e6)),
     },
     notice: (error) => world.notices.push(error),
+    onLogin: (report) => world.reports.push(report),
     random: () => 0,
   });
   return store;
@@ -333,6 +345,59 @@ describe('a refusal by policy', () => {
     expect(refused).toMatchObject({ code: 'bao_denied', message: expect.stringContaining(words) });
     expect(refused.hint).toContain('path "ssh/sign/dev" { capabilities = ["update"] }');
     expect(await token(credential)).toBe('t1');
+  });
+});
+
+describe('logins that are told of', () => {
+  const dialogue = { signal: new AbortController().signal, ask: unused, visit: () => undefined };
+  /** SHA-256 of `secret-accessor` (sha256sum). */
+  const HASH = '34a3ab8441a4a79ae20146b5c85da10cfdd1b1e916de890d9c2d5f1b58112caa';
+  const told = () => world.reports.map(({ by, identity, error }) => [by, error?.code ?? identity]);
+
+  test('the daemon’s own: the first, another failure, success again, another identity; not each of them', async () => {
+    const batch = { ttlSeconds: 60, fullTtlSeconds: 60, renewable: false };
+    world.logins = [batch, batch, 'bao_unavailable', 'bao_unavailable', 'login_refused', batch];
+    const credential = open();
+    await token(credential);
+    await minutes(0.1);
+    expect(told()).toEqual([['daemon', 'token-x']]);
+    await minutes(3);
+    expect(told()).toEqual([
+      ['daemon', 'token-x'],
+      ['daemon', 'bao_unavailable'],
+      ['daemon', 'login_refused'],
+      ['daemon', 'token-x'],
+    ]);
+    world.lookup = { displayName: 'another' };
+    await minutes(3);
+    expect(told().slice(4)).toEqual([['daemon', 'another']]);
+  });
+
+  test('a person’s: each, and that of nobody is none', async () => {
+    world.logins = ['no_token', 'login_refused', { accessor: 'secret-accessor' }, {}];
+    const credential = open('person');
+    await expect(token(credential)).rejects.toMatchObject({ code: 'no_token' });
+    expect(told()).toEqual([]);
+    await expect(credential.login(dialogue)).rejects.toMatchObject({ code: 'login_refused' });
+    await credential.login(dialogue);
+    await credential.login(dialogue);
+    expect(told()).toEqual([
+      ['person', 'login_refused'],
+      ['person', 'token-x'],
+      ['person', 'token-x'],
+    ]);
+    expect(world.reports[1]).toMatchObject({ method: 'test', from: 'a test', accessorHash: HASH });
+    expect(JSON.stringify(world.reports)).not.toContain('secret-accessor');
+  });
+
+  test('a token that was found is nobody’s login; one that is looked for anew by a person is', async () => {
+    world.logins = [{ found: 'f' }];
+    const credential = open('elsewhere');
+    await token(credential);
+    await minutes(1);
+    expect(told()).toEqual([]);
+    await credential.login(dialogue);
+    expect(told()).toEqual([['person', 'token-x']]);
   });
 });
 
