@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reload, Status } from '../src/control/messages.ts';
+import { WARDEN_LOGIN } from '../src/credentials/credential.ts';
 import { WardenError } from '../src/errors.ts';
 import { mintForFile } from '../src/issuance/file-mint.ts';
 import { tooFewLeft } from '../src/system/descriptors.ts';
@@ -31,6 +32,8 @@ const LOOK_EVERY_MS = 20;
 export interface DaemonOptions extends Omit<SetupOptions, 'loginWait'> {
   /** Of the socket, where a service manager listens on it already. */
   readonly descriptor?: number | undefined;
+  /** It is one ssh's own, which no command finds. */
+  readonly ofSession?: boolean;
   /** Called when the control socket is told to stop. */
   readonly onStop: () => void;
 }
@@ -52,7 +55,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const started = new Date(clock.now()).toISOString();
   const agent = () => setup.config?.agent;
   const teller = createTeller({ agent, env: options.env, clock, log });
-  const loginWait = new LoginWait(teller);
+  const loginWait = new LoginWait(
+    teller,
+    (command) => options.ofSession !== true || command !== WARDEN_LOGIN,
+  );
   const setup = new Setup({ ...options, loginWait });
   const notHardened = hardenProcess();
   const refusals = new Refusals(clock);

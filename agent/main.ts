@@ -132,7 +132,7 @@ async function serve(
   process.on('SIGTERM', onStop);
   process.on('SIGINT', onStop);
   armDeadman(wantsSignsOfLife(process.env) ? () => notify('WATCHDOG=1') : () => undefined);
-  daemon = await startDaemon({ ...options, onStop });
+  daemon = await startDaemon({ ...options, ofSession: sessionOf !== undefined, onStop });
   notify('READY=1');
   if (sessionOf === undefined) unpost = postSocket(input, options.socket);
   else followProcess(sessionOf, onStop);

@@ -25,6 +25,7 @@ import { VERSION } from '../src/version.ts';
 import { createAnchor } from './anchor.ts';
 import { SharedIdentities } from './keystore/shared-identities.ts';
 import type { Log } from './log.ts';
+import { RefusalRecords } from './refusal-records.ts';
 import type { LoginDependencies } from './session/found.ts';
 import { longestMs } from './session/login.ts';
 import type { LoginWait } from './session/login-wait.ts';
@@ -47,6 +48,7 @@ interface Standing extends MintingOptions {
   readonly trail: Trail;
   /** Part of the story; a trail that can't be written must not keep the user's other keys away. Never rejects. */
   note(record: Omit<RecordInput, 'phase'>): Promise<void>;
+  readonly noteLogin: (report: LoginReport) => void;
   readonly provedNames: ProvedNames;
   readonly register: Register;
   readonly queue: MintQueue;
@@ -82,7 +84,7 @@ function createParts(
           environment: { env, taken },
           clock,
           notice: ({ code, message, hint }) => log.warn({ code }, `${message} (${hint})`),
-          onLogin: (report) => void standing.note(loginRecord(report)),
+          onLogin: standing.noteLogin,
         });
   const { credential } = access;
   let skewMs: number | null = null;
@@ -161,11 +163,20 @@ export function createMinting(first: Config, options: MintingOptions) {
       log.error({ code: error.code }, `${error.message} (${error.hint})`);
     }
   };
+  const failures = new RefusalRecords(clock, (uid, message) => {
+    void note({ event: 'agent.refusals_more', outcome: 'denied', caller: { uid }, message });
+  });
+  const noteLogin = (report: LoginReport) => {
+    // A program of the user's own may try in a loop.
+    if (report.error !== undefined && !failures.admit(process.getuid?.(), report.error.code)) return;
+    void note(loginRecord(report));
+  };
   const standing: Standing = {
     ...options,
     stateDir,
     trail,
     note,
+    noteLogin,
     provedNames: new ProvedNames(),
     register: new Register(options.clock),
     queue: new MintQueue(),
@@ -196,6 +207,7 @@ export function createMinting(first: Config, options: MintingOptions) {
       const former = parts;
       parts = createParts(next, standing, former);
       former.login.shared.close();
+      if (former.access !== parts.access) standing.loginWait.replaced(former.access.credential);
       anchorCommand = next.audit.anchorCommand;
       retired.add(former);
       // By then every mint that began with it has had its turn and has ended.
@@ -214,6 +226,7 @@ export function createMinting(first: Config, options: MintingOptions) {
     /** Why the last checkpoint is nowhere else, where it should be. */
     anchorFailure: () => anchor.failure(),
     async close() {
+      failures.close();
       await note({ event: 'daemon.stop', message: whoWeAre });
       await checkpointer.close();
       await standing.trail.close();

@@ -26,11 +26,15 @@ export interface Waiting {
 
 export class LoginWait {
   readonly #teller: Teller;
+  readonly #reachesUs: (command: string) => boolean;
   readonly #waiting = new Set<Waiting>();
+  readonly #replaced = new WeakSet<Credential>();
   #stopped = false;
 
-  constructor(teller: Teller) {
+  /** `reachesUs` says whether a command that logs in finds this daemon. */
+  constructor(teller: Teller, reachesUs: (command: string) => boolean = () => true) {
     this.#teller = teller;
+    this.#reachesUs = reachesUs;
   }
 
   /** How many wait. */
@@ -46,7 +50,7 @@ export class LoginWait {
   async untilLoggedIn(credential: Credential, refusal: WardenError, login: Waiting): Promise<void> {
     const { loginCommand: command } = credential;
     const { waitForLoginMs: waitMs } = login.lane;
-    if (waitMs === 0 || command === undefined || this.#stopped) throw refusal;
+    if (waitMs === 0 || command === undefined || this.#stopped || !this.#reachesUs(command)) throw refusal;
     this.#takeSlot(refusal, login);
     try {
       const deadline = performance.now() + waitMs;
@@ -61,6 +65,8 @@ export class LoginWait {
         if (login.hasHungUp())
           throw new WardenError('mint_busy', 'the client hung up while it waited for a login to OpenBao');
         if (this.#stopped) throw over('the agent stops', 'start it again, then log in', refusal);
+        if (this.#replaced.has(credential))
+          throw over('the way to log in to OpenBao has changed', 'log in, and then ssh again', refusal);
         const left = deadline - performance.now();
         if (left <= 0) throw over(`nobody has logged in to OpenBao within ${seconds} s`, command, refusal);
         await sleep(Math.min(LOOK_EVERY_MS, left));
@@ -68,6 +74,11 @@ export class LoginWait {
     } finally {
       this.#waiting.delete(login);
     }
+  }
+
+  /** Nobody waits for this one any more: the configuration has another. */
+  replaced(credential: Credential): void {
+    this.#replaced.add(credential);
   }
 
   /** Nobody waits any more. */

@@ -7,6 +7,9 @@ import { WardenError } from '../errors.ts';
 import type { Grant } from '../openbao/auth-engine.ts';
 import type { Authorization } from '../openbao/headers.ts';
 
+/** What brings a person's credential to a running daemon. */
+export const WARDEN_LOGIN = 'warden login';
+
 /** Asks and tells the person who logs in. */
 export interface Dialogue {
   /** Aborted when nobody waits for the login any more. */

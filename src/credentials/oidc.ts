@@ -9,7 +9,7 @@ import type { OidcAuth } from '../config/config.ts';
 import { asWardenError, type ErrorCode, WardenError } from '../errors.ts';
 import type { AuthEngine, Grant, MfaRequirement } from '../openbao/auth-engine.ts';
 import type { OidcBegun, OidcFlow } from '../openbao/oidc-flow.ts';
-import type { Dialogue, LoginMethod } from './credential.ts';
+import { type Dialogue, type LoginMethod, WARDEN_LOGIN } from './credential.ts';
 import { withHint } from './login-request.ts';
 import { openCallback } from './oidc-callback.ts';
 import { loginNeeded, satisfyMfa } from './userpass.ts';
@@ -105,7 +105,7 @@ export function oidcMethod(auth: OidcAuth, engine: AuthEngine, flow: OidcFlow): 
     method: 'oidc',
     renewedBy: 'person',
     hint: 'log in again: warden login',
-    loginCommand: 'warden login',
+    loginCommand: WARDEN_LOGIN,
     describe,
     async logIn(_deadlineMs, dialogue) {
       if (dialogue === undefined) throw loginNeeded(describe());

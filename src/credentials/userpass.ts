@@ -5,7 +5,7 @@
 import type { UserpassAuth } from '../config/config.ts';
 import { WardenError } from '../errors.ts';
 import { type AuthEngine, type Grant, type MfaRequirement, wantsMfa } from '../openbao/auth-engine.ts';
-import type { Dialogue, LoginMethod } from './credential.ts';
+import { type Dialogue, type LoginMethod, WARDEN_LOGIN } from './credential.ts';
 import { withHint } from './login-request.ts';
 
 /** For one request, not for the person. */
@@ -55,7 +55,7 @@ export function userpassMethod({ mount, username }: UserpassAuth, engine: AuthEn
     method: 'userpass',
     renewedBy: 'person',
     hint: 'log in again: warden login',
-    loginCommand: 'warden login',
+    loginCommand: WARDEN_LOGIN,
     describe,
     async logIn(_deadlineMs, dialogue) {
       if (dialogue === undefined) throw loginNeeded(describe());

@@ -12,7 +12,7 @@ import { makeKey } from '../support/keys.ts';
 import { writeKnownHosts } from '../support/known-hosts.ts';
 import { blocks } from '../support/pages.ts';
 import { type Background, PYTHON, run, runInTerminal, start, TERMINAL, until } from '../support/process.ts';
-import { sshArgv } from '../support/ssh.ts';
+import { clientArguments, sshArgv } from '../support/ssh.ts';
 import { listIdentities, startSshAgent } from '../support/ssh-agent.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
 import { LAUNCHER, type Warden } from '../support/warden.ts';
@@ -153,6 +153,17 @@ describe('on a terminal', () => {
     });
     expect(await warden.ended()).toMatchObject({ code: 0 });
   });
+
+  test('the configuration has another way to log in: refused', async () => {
+    const warden = await rig().daemon(USERPASS, { lane: WAIT });
+    const client = onTerminal(warden);
+    await waiting(warden, 1);
+    const text = readFileSync(warden.configFile, 'utf8');
+    writeFileSync(warden.configFile, text.replace('username: alice', 'username: bob'));
+    expect(await warden.cli(['agent', '--reload'])).toMatchObject({ code: 0 });
+    const words = 'the way to log in to OpenBao has changed';
+    expect(await client.ended).toMatchObject({ code: 255, stdout: expect.stringContaining(words) });
+  });
 });
 
 describe('refused at once', () => {
@@ -188,6 +199,19 @@ describe('refused at once', () => {
       const warden = await rig().daemon(USERPASS, { lane, warden: { actors: { [name]: robot } } });
       expect(await atOnce(warden)).toContain('nobody is logged in to OpenBao');
     }
+  });
+
+  test('by the agent of one ssh, which no command finds', async () => {
+    const warden = await rig().daemon(USERPASS, { lane: WAIT });
+    await warden.stop();
+    const { sshd, knownHosts } = rig();
+    const words = [...clientArguments({ port: sshd.port, knownHosts }), '127.0.0.1', 'true'];
+    const env = { HOME: warden.dir.path, WARDEN_CONFIG: warden.configFile };
+    const client = start(PYTHON, [TERMINAL, LAUNCHER, 'access', ...words], { env });
+    clients.push(client);
+    const output = await client.waitFor('Permission denied');
+    expect(output).toContain('nobody is logged in to OpenBao');
+    expect(output).not.toContain('waits up to');
   });
 
   test('where the lane does not say so, and where no login would help', async () => {

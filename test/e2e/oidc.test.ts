@@ -88,6 +88,10 @@ describe('client: the browser comes back to the daemon', () => {
     const bao = { method: 'oidc', identity: expect.stringMatching(/^oidc-alice \(entity /) };
     expect(record?.bao).toMatchObject({ ...bao, accessor_hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expectNoSecrets(warden, stdout, stderr);
+    const doctor = await warden.cli(['doctor']);
+    expect(doctor.stdout).toMatch(
+      /the agent is logged in as oidc-alice \(entity \S+\); what its token may do can't be seen/,
+    );
     await expect(fetch(redirect)).rejects.toThrow('fetch failed');
     expect(await warden.cli(['logout'])).toMatchObject({ code: 0 });
     expect(await refusal(warden)).toMatchObject({ code: 'no_token' });

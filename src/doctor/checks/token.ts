@@ -1,5 +1,6 @@
 /** OpenBao's token: is there one, is it good, and for how long without anybody's doing? */
 import type { Config } from '../../config/config.ts';
+import type { Status } from '../../control/messages.ts';
 import type { WardenError } from '../../errors.ts';
 import type { TokenInfo } from '../../openbao/auth-engine.ts';
 import type { Facts } from '../facts.ts';
@@ -7,6 +8,8 @@ import { type Finding, finding, ok } from '../finding.ts';
 
 /** A token with less than this is worth a word. */
 const SOON_S = 300;
+/** Ways that a person logs in by, whose token is in the agent's memory alone. */
+const PERSONS: readonly string[] = ['userpass', 'oidc'];
 
 export function checkToken({
   openbao,
@@ -17,7 +20,7 @@ export function checkToken({
   const { token, credential: from } = openbao;
   if (token === undefined) return [];
   const agents = 'pid' in daemon ? (daemon.openbao?.credential ?? from) : from;
-  if ('message' in token) return badToken(token, from, agents, config);
+  if ('message' in token) return badToken(token, from, 'pid' in daemon ? daemon.openbao : null, config);
   const found = [...lifetime(token, from, config, 'pid' in daemon && agents === from), ...power(token, from)];
   if (agents === from) return found;
   const what = `the agent has its token from ${agents}; what is said here is of another`;
@@ -30,7 +33,7 @@ function lifetime(token: TokenInfo, from: string, { openbao }: Config, renewed: 
   const found: Finding[] = [];
   const left = ttlSeconds === 0 ? 'it does not expire' : `${ttlSeconds} s left`;
   const again = openbao.auth.method === 'token' ? 'bao login' : 'warden login';
-  const bySelf = openbao.auth.method !== 'token' && openbao.auth.method !== 'userpass';
+  const bySelf = ![...PERSONS, 'token'].includes(openbao.auth.method);
   const ends = ttlSeconds > 0 && !bySelf;
   if (ends && ttlSeconds < SOON_S && !(renewable && renewed)) {
     const why = renewable ? 'and no agent runs that would renew it' : "and it can't be renewed";
@@ -79,12 +82,22 @@ function power({ policies }: TokenInfo, from: string): Finding[] {
 }
 
 /** A bad token here says nothing of one that the agent has from elsewhere. */
-function badToken(error: WardenError, from: string, agents: string, { openbao }: Config): Finding[] {
+function badToken(
+  error: WardenError,
+  from: string,
+  agent: Status['openbao'],
+  { openbao }: Config,
+): Finding[] {
   const { message, hint, code } = error;
+  const agents = agent?.credential ?? from;
   if (agents !== from) {
     const what = `the agent has its token from ${agents}, which can't be seen here`;
     const todo = 'ask where that is set, or try: warden doctor HOST --login';
     return [finding('unknown', 'bao.other_token', what, { from, todo })];
+  }
+  if (PERSONS.includes(openbao.auth.method) && agent !== null && agent.identity !== null) {
+    const what = `the agent is logged in as ${agent.identity}; what its token may do can't be seen here`;
+    return [finding('unknown', 'bao.other_token', what, { from, todo: 'try: warden doctor HOST --login' })];
   }
   // The namespace's check has said it.
   if (code === 'bao_bad_request') return [];
