@@ -16,6 +16,12 @@ export function tokenAuthorization(token: string): Authorization {
   return { 'x-vault-token': token };
 }
 
+/**
+ * What a node says of itself (OpenBao's API documentation, "/sys/health"), asked so that a standby, which serves, answers as the active node does.
+ * Without a namespace: inside one it is refused.
+ */
+export const HEALTH_PATH = 'sys/health?standbyok=true&perfstandbyok=true';
+
 /** A path of mounts and names, each segment encoded. */
 export function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');

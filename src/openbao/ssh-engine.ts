@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { WardenError } from '../errors.ts';
 import { errorOf, parseJson } from './answers.ts';
-import { type Authorization, baseHeaders, encodePath } from './headers.ts';
+import { type Authorization, baseHeaders, encodePath, HEALTH_PATH } from './headers.ts';
 import type { BaoResponse, HttpClient } from './http-client.ts';
 
 export interface SignParameters {
@@ -35,7 +35,7 @@ const signBody = z.object({
   data: z.object({ signed_key: z.string().max(64 * 1024) }),
 });
 
-/** Statuses of sys/health that mean "this node answers for a cluster that works": active, standby, and Vault's two kinds of replica. */
+/** Statuses of sys/health that mean "this node answers for a cluster that works": active or standby, and Vault's two kinds of replica. */
 const HEALTHY = new Set([200, 429, 472, 473]);
 
 export interface SshEngine {
@@ -110,9 +110,8 @@ export function sshEngine(http: HttpClient, mount: string, namespace: string | u
     },
     async healthy(deadlineMs) {
       try {
-        // Without the namespace: inside one, sys/health is refused.
-        const headers = { 'x-vault-request': 'true' };
-        const response = await http.request({ method: 'GET', path: 'sys/health', headers, deadlineMs });
+        const headers = baseHeaders(undefined);
+        const response = await http.request({ method: 'GET', path: HEALTH_PATH, headers, deadlineMs });
         return HEALTHY.has(response.status);
       } catch {
         return false;

@@ -6,7 +6,7 @@
 import * as z from 'zod';
 import { WardenError } from '../errors.ts';
 import { errorOf, parseJson } from './answers.ts';
-import { type Authorization, baseHeaders, encodePath } from './headers.ts';
+import { type Authorization, baseHeaders, encodePath, HEALTH_PATH } from './headers.ts';
 import type { BaoResponse, HttpClient } from './http-client.ts';
 import { serverTimeOf } from './ssh-engine.ts';
 
@@ -183,13 +183,8 @@ export function createSurvey(http: HttpClient, namespace: string | undefined): S
     },
     async health(deadlineMs) {
       const path = 'sys/health';
-      // Without the namespace: inside one, it is refused.
-      const response = await http.request({
-        method: 'GET',
-        path,
-        headers: baseHeaders(undefined),
-        deadlineMs,
-      });
+      const headers = baseHeaders(undefined);
+      const response = await http.request({ method: 'GET', path: HEALTH_PATH, headers, deadlineMs });
       const body = parsed(response, path, healthBody);
       return { ...body, address: response.address, serverTime: serverTimeOf(response) };
     },

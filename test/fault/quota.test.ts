@@ -24,7 +24,7 @@ async function limit(interval: string, headers = true): Promise<void> {
 const mints = () =>
   warden
     .trail()
-    .filter(({ event, phase }) => event === 'cert.mint' && phase === 'result')
+    .filter(({ event }) => event === 'cert.issued' || event === 'cert.refused')
     .map(({ outcome, error_code }) => error_code ?? outcome);
 
 beforeAll(async () => {

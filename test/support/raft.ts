@@ -17,8 +17,8 @@ export interface RaftNode {
   readonly process: Background;
   /** `kill -9`. */
   kill(): Promise<void>;
-  /** Starts it again with what it has stored, and unseals it. */
-  start(): Promise<void>;
+  /** Starts it again with what it has stored, and unseals it unless it is to be left sealed. */
+  start(options?: { readonly sealed: true }): Promise<void>;
 }
 
 export interface RaftCluster {
@@ -135,8 +135,9 @@ export async function startRaft(directory: TempDirectory, count = 3): Promise<Ra
         return server.process;
       },
       kill: server.kill,
-      async start() {
+      async start(options?: { readonly sealed: true }) {
         await server.start();
+        if (options?.sealed === true) return;
         await until(`${server.addr} is unsealed`, async () => {
           await unseal(server.addr);
           return [200, 429].includes(await health(server.addr));

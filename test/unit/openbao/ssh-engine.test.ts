@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { HEALTH_PATH } from '../../../src/openbao/headers.ts';
 import type { BaoRequest, BaoResponse, HttpClient } from '../../../src/openbao/http-client.ts';
 import { type SignParameters, sshEngine } from '../../../src/openbao/ssh-engine.ts';
 
@@ -100,7 +101,7 @@ describe('health', () => {
     const http = answering({});
     await sshEngine(http, 'ssh', 'team').healthy(700);
     expect(http.asked).toEqual([
-      { method: 'GET', path: 'sys/health', headers: { 'x-vault-request': 'true' }, deadlineMs: 700 },
+      { method: 'GET', path: HEALTH_PATH, headers: { 'x-vault-request': 'true' }, deadlineMs: 700 },
     ]);
   });
 
