@@ -7,10 +7,18 @@ import { type KeyObject, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../system/clock.ts';
 import { type CertificateFields, keyLine, writeCertificate } from './certificate-writer.ts';
-import { BaoFailure, type Fields, textsField } from './openbao-fields.ts';
+import type { AppRoles } from './openbao-approle.ts';
+import { BaoFailure, type Fields, textField, textsField } from './openbao-fields.ts';
 import { type Role, roleData, roleFromRequest } from './openbao-role.ts';
 import { certificateFor, unknownFields } from './openbao-sign.ts';
-import { type Capability, capabilitiesData, lookupData, renew, type TokenStore } from './openbao-tokens.ts';
+import {
+  authData,
+  type Capability,
+  capabilitiesData,
+  lookupData,
+  renew,
+  type TokenStore,
+} from './openbao-tokens.ts';
 
 const VERSION = '2.7.2';
 
@@ -29,6 +37,7 @@ export interface State {
   readonly caPublicKey: string;
   readonly issuerId: string;
   readonly tokens: TokenStore;
+  readonly appRoles: AppRoles;
   readonly roles: Map<string, Role>;
   readonly sign: (fields: CertificateFields) => CertificateFields;
   sealed: boolean;
@@ -114,6 +123,20 @@ function publicAnswer(state: State, path: string, capability: Capability): Answe
   return { status: 200, text: `${state.caPublicKey}\n`, headers: { 'Content-Type': 'text/plain' } };
 }
 
+/** Logging in: no token is wanted, or a wrapping one that only these paths know. */
+function loginAnswer(state: State, path: string, fields: Fields, sent: string): Answer | undefined {
+  switch (path) {
+    case 'auth/approle/login':
+      return success({ auth: authData(state.appRoles.login(fields)) });
+    case 'sys/wrapping/lookup':
+      return success({ data: state.appRoles.lookup(textField(fields, 'token') ?? sent) });
+    case 'sys/wrapping/unwrap':
+      return success({ data: state.appRoles.unwrap(textField(fields, 'token') ?? sent) });
+    default:
+      return undefined;
+  }
+}
+
 function signAnswer(state: State, roleName: string, fields: Fields, displayName: string): Answer {
   const role = state.roles.get(roleName);
   if (role === undefined) throw new BaoFailure(400, `Unknown role: ${roleName}`);
@@ -178,11 +201,12 @@ export function answerTo(state: State, request: LabRequest, list: boolean): Answ
   if (state.sealed) throw new BaoFailure(503, 'Vault is sealed');
   const capability = capabilityOf(request.method, list);
   const fields = capability === 'update' ? fieldsOf(request.body) : new Map<string, unknown>();
-  const open = publicAnswer(state, path, capability);
-  if (open !== undefined) return open;
   const header = request.headers['x-vault-token'];
   const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1];
-  const token = state.tokens.find(typeof header === 'string' ? header : (bearer ?? ''));
+  const sent = typeof header === 'string' ? header : (bearer ?? '');
+  const open = publicAnswer(state, path, capability) ?? loginAnswer(state, path, fields, sent);
+  if (open !== undefined) return open;
+  const token = state.tokens.find(sent);
   if (token.grants !== undefined && token.grants.get(path)?.includes(capability) !== true) {
     throw wrapped(403, 'permission denied');
   }

@@ -8,10 +8,18 @@ import { BaoFailure, durationField, type Fields } from './openbao-fields.ts';
 
 export type Capability = 'read' | 'update' | 'delete' | 'list';
 
-export interface LabToken {
+/** Where a token comes from, as OpenBao shows it. */
+export interface TokenOrigin {
+  readonly displayName: string;
+  readonly path: string;
+  readonly meta: Readonly<Record<string, string>> | null;
+  readonly entityId: string;
+  readonly orphan: boolean;
+}
+
+export interface LabToken extends TokenOrigin {
   readonly id: string;
   readonly accessor: string;
-  readonly displayName: string;
   /** Path to what may be done there; undefined: everything. */
   readonly grants: ReadonlyMap<string, readonly Capability[]> | undefined;
   readonly policies: readonly string[];
@@ -24,8 +32,8 @@ export interface LabToken {
 }
 
 export interface TokenStore {
-  /** A token for `role` alone, with the default hour to live; `displayName` is given OpenBao's prefix `token-`. */
-  create(role: string, displayName?: string, ttlSeconds?: number): string;
+  /** A token for `role` alone, with the default hour to live; `name` is given OpenBao's prefix `token-`, unless an origin says how it was made. */
+  create(role: string, name?: string, ttlSeconds?: number, origin?: TokenOrigin): string;
   readonly root: string;
   /** Throws BaoFailure 403 for a missing, unknown or expired token. */
   find(id: string): LabToken;
@@ -39,7 +47,7 @@ function seconds(ms: number): number {
 export function tokenStore(mount: string, clock: Clock): TokenStore {
   const tokens = new Map<string, LabToken>();
   const add = (
-    displayName: string,
+    origin: TokenOrigin,
     policies: readonly string[],
     grants: LabToken['grants'],
     creationTtl: number,
@@ -47,9 +55,9 @@ export function tokenStore(mount: string, clock: Clock): TokenStore {
     const id = `s.${randomBytes(18).toString('base64url')}`;
     const createdMs = clock.now();
     tokens.set(id, {
+      ...origin,
       id,
       accessor: randomBytes(18).toString('base64url'),
-      displayName,
       policies,
       grants,
       createdMs,
@@ -59,10 +67,13 @@ export function tokenStore(mount: string, clock: Clock): TokenStore {
     });
     return id;
   };
-  const root = add('token', ['root'], undefined, 0);
+  const made = (displayName: string, orphan: boolean): TokenOrigin => {
+    return { displayName, path: 'auth/token/create', meta: null, entityId: '', orphan };
+  };
+  const root = add(made('token', true), ['root'], undefined, 0);
   return {
     root,
-    create(role, displayName = 'warden-lab', ttlSeconds = 3600) {
+    create(role, name = 'warden-lab', ttlSeconds = 3600, origin = made(`token-${name}`, false)) {
       const grants = new Map<string, readonly Capability[]>([
         [`${mount}/sign/${role}`, ['update']],
         [`${mount}/roles/${role}`, ['read']],
@@ -71,7 +82,7 @@ export function tokenStore(mount: string, clock: Clock): TokenStore {
         ['auth/token/revoke-self', ['update']],
         ['sys/capabilities-self', ['update']],
       ]);
-      return add(`token-${displayName}`, ['default', role], grants, ttlSeconds);
+      return add(origin, ['default', role], grants, ttlSeconds);
     },
     find(id) {
       const token = tokens.get(id);
@@ -103,15 +114,15 @@ export function lookupData(token: LabToken, nowMs: number): Record<string, unkno
     creation_time: seconds(token.createdMs),
     creation_ttl: token.creationTtl,
     display_name: token.displayName,
-    entity_id: '',
+    entity_id: token.entityId,
     expire_time: token.expiresMs === undefined ? null : new Date(token.expiresMs).toISOString(),
     explicit_max_ttl: 0,
     id: token.id,
     issue_time: new Date(token.createdMs).toISOString(),
-    meta: null,
+    meta: token.meta,
     num_uses: 0,
-    orphan: token.expiresMs === undefined,
-    path: 'auth/token/create',
+    orphan: token.orphan,
+    path: token.path,
     policies: token.policies,
     renewable: token.expiresMs !== undefined,
     ttl: token.expiresMs === undefined ? 0 : seconds(token.expiresMs - nowMs),
@@ -125,17 +136,22 @@ export function renew(token: LabToken, fields: Fields, nowMs: number): Record<st
   const lease = durationField(fields, 'increment') || token.leaseSeconds;
   token.leaseSeconds = lease;
   token.expiresMs = nowMs + lease * 1000;
+  return authData(token);
+}
+
+/** `auth` of a login or a renewal. */
+export function authData(token: LabToken): Record<string, unknown> {
   return {
     client_token: token.id,
     accessor: token.accessor,
     policies: token.policies,
     token_policies: token.policies,
-    metadata: null,
-    lease_duration: lease,
+    metadata: token.meta,
+    lease_duration: token.leaseSeconds,
     renewable: true,
-    entity_id: '',
+    entity_id: token.entityId,
     token_type: 'service',
-    orphan: false,
+    orphan: token.orphan,
     mfa_requirement: null,
     num_uses: 0,
   };

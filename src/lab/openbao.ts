@@ -1,13 +1,14 @@
 /**
  * The embedded stand-in for OpenBao: an HTTP server on 127.0.0.1 that answers as OpenBao 2.7.2 answers on the paths that warden uses,
  * the errors included (test/contract holds both to the same cases). NOT FOR PRODUCTION: the CA key lives in this process's memory, and
- * every answer and log line says so. Left out: TLS, storage, audit devices, namespaces, every other engine and login.
+ * every answer and log line says so. Left out: TLS, storage, audit devices, namespaces, every other engine, and every login but AppRole's.
  */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { ed25519PublicBlob, fingerprint } from '../ssh/public-key.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { type CertificateFields, keyLine } from './certificate-writer.ts';
+import { AppRoles } from './openbao-approle.ts';
 import { BaoFailure } from './openbao-fields.ts';
 import { roleFromRequest } from './openbao-role.ts';
 import { type Answer, answerTo, type LabRequest, type State } from './openbao-routes.ts';
@@ -48,6 +49,7 @@ export interface LabOpenBao {
   readonly caPublicKey: string;
   readonly caFingerprint: string;
   readonly tokens: TokenStore;
+  readonly appRoles: AppRoles;
   setSealed(sealed: boolean): void;
   stop(): Promise<void>;
 }
@@ -113,13 +115,15 @@ export async function startLabOpenBao(options: LabOpenBaoOptions = {}): Promise<
   const roles = Object.entries(options.roles ?? {}).map(
     ([name, fields]) => [name, roleFromRequest(new Map(Object.entries(fields)))] as const,
   );
+  const tokens = tokenStore(mount, clock);
   const state: State = {
     mount,
     clock,
     ca,
     caPublicKey: keyLine(blob),
     issuerId: randomUUID(),
-    tokens: tokenStore(mount, clock),
+    tokens,
+    appRoles: new AppRoles(tokens, clock),
     roles: new Map(roles),
     sign: options.sign ?? ((fields) => fields),
     sealed: false,
@@ -167,6 +171,7 @@ export async function startLabOpenBao(options: LabOpenBaoOptions = {}): Promise<
     caPublicKey: state.caPublicKey,
     caFingerprint: fingerprint(blob),
     tokens: state.tokens,
+    appRoles: state.appRoles,
     setSealed: (sealed) => {
       state.sealed = sealed;
     },

@@ -43,9 +43,9 @@ export interface Case {
   readonly name: string;
   readonly method: string;
   readonly path: string;
-  /** An object is sent as JSON, a text as it stands. */
+  /** An object is sent as JSON, a text as it stands; `ROLE-ID`, `SECRET-ID` and `WRAPPED` in it are the target's. */
   readonly body?: unknown;
-  readonly token?: 'root' | 'jit' | 'none' | 'bad';
+  readonly token?: 'root' | 'jit' | 'none' | 'bad' | 'approle' | 'wrapped';
   readonly status: number;
   /** Each error exactly, or a pattern for the only one; undefined: the body is compared, not the errors. */
   readonly errors?: readonly string[] | RegExp;
@@ -417,6 +417,93 @@ export const OTHER_CASES: readonly Case[] = [
     status: 400,
     errors: ['lease is not renewable'],
   },
+];
+
+/** `auth/approle/login` without a token, but for `fields`. */
+function login(
+  name: string,
+  fields: Readonly<Record<string, unknown>>,
+  refused?: readonly [status: number, error: string],
+): Case {
+  const [status = 200, error] = refused ?? [];
+  const body = { role_id: 'ROLE-ID', secret_id: 'SECRET-ID', ...fields };
+  const request = { name, method: 'POST', path: 'auth/approle/login', body, status, token: 'none' } as const;
+  return error === undefined ? request : { ...request, errors: [error] };
+}
+
+function wrapping(
+  name: string,
+  call: 'lookup' | 'unwrap',
+  more: Pick<Case, 'token' | 'body'>,
+  refused?: readonly [status: number, error: string],
+): Case {
+  const [status = 200, error] = refused ?? [];
+  const request = {
+    name,
+    method: 'POST',
+    path: `sys/wrapping/${call}`,
+    token: 'none',
+    ...more,
+    status,
+  } as const;
+  return error === undefined ? request : { ...request, errors: [error] };
+}
+
+const wrong = [400, 'invalid role or secret ID'] as const;
+const gone = [400, 'wrapping token is not valid or does not exist'] as const;
+const empty = [403, 'error validating wrapping token: token is empty'] as const;
+
+/** Logging in by AppRole; the order counts, for a wrapping token is good once. */
+export const APPROLE_CASES: readonly Case[] = [
+  login('a login', {}),
+  { ...login('with PUT', {}), method: 'PUT' },
+  { ...login('with a token that is none', {}), token: 'bad' },
+  login('a secret id that is wrong', { secret_id: 'nope' }, wrong),
+  login('a role id that is wrong', { role_id: 'nope' }, wrong),
+  login('no secret id', { secret_id: undefined }, [400, 'missing secret_id']),
+  login('an empty secret id', { secret_id: '' }, [400, 'missing secret_id']),
+  login('no role id', { role_id: undefined }, [500, 'missing role_id']),
+  login('nothing', { role_id: undefined, secret_id: undefined }, [500, 'missing role_id']),
+  login('a secret id that is a list', { secret_id: [1] }, [
+    500,
+    `${field} "secret_id": '' expected type 'string', got unconvertible type '[]interface {}'`,
+  ]),
+  { ...login('GET', {}, [500, 'missing role_id']), method: 'GET', body: undefined },
+  { ...login('a mount that is none', {}, [403, 'permission denied']), path: 'auth/elsewhere/login' },
+  { name: 'its token', method: 'GET', path: 'auth/token/lookup-self', token: 'approle', status: 200 },
+  {
+    name: 'its token, renewed',
+    method: 'POST',
+    path: 'auth/token/renew-self',
+    body: {},
+    token: 'approle',
+    status: 200,
+  },
+  {
+    name: 'what its token may',
+    method: 'POST',
+    path: 'sys/capabilities-self',
+    body: { paths: [path] },
+    token: 'approle',
+    status: 200,
+  },
+  {
+    name: 'a role that its token may not use',
+    method: 'POST',
+    path: 'ssh/sign/anyone',
+    body,
+    token: 'approle',
+    status: 403,
+    errors: denied,
+  },
+  wrapping('a wrapping token, looked up', 'lookup', { body: { token: 'WRAPPED' } }),
+  wrapping('one that is none', 'lookup', { body: { token: 'nope' } }, gone),
+  wrapping('none', 'lookup', { body: {} }, empty),
+  wrapping('unwrapped', 'unwrap', { token: 'wrapped', body: {} }),
+  wrapping('unwrapped again', 'unwrap', { token: 'wrapped', body: {} }, gone),
+  wrapping('looked up when it is used', 'lookup', { body: { token: 'WRAPPED' } }, gone),
+  wrapping('unwrapped with another token', 'unwrap', { token: 'bad', body: {} }, gone),
+  wrapping('unwrapped without', 'unwrap', { body: {} }, empty),
 ];
 
 /** Answered while sealed. */

@@ -1,5 +1,6 @@
 /** One suite against the lab and the real OpenBao: the same requests, the same statuses, the same errors, the same JSON, the same certificates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { type LabOpenBao, startLabOpenBao } from '../../src/lab/openbao.ts';
 import {
   type Certificate,
@@ -17,6 +18,7 @@ import {
   startOpenBao,
 } from '../support/openbao.ts';
 import {
+  APPROLE_CASES,
   type Case,
   ECDSA,
   ED25519,
@@ -39,27 +41,55 @@ interface Answer {
 interface Target {
   readonly url: string;
   readonly caFingerprint: string;
-  readonly tokens: Readonly<Record<'root' | 'jit' | 'bad', string>>;
+  readonly tokens: Readonly<Record<'root' | 'jit' | 'bad' | 'approle' | 'wrapped', string>>;
+  /** What stands for them in a case's body. */
+  readonly ids: Readonly<Record<'ROLE-ID' | 'SECRET-ID' | 'WRAPPED', string>>;
   seal(): Promise<void>;
   stop(): Promise<void>;
 }
 
-function labTarget(lab: LabOpenBao): Target {
+async function approleToken(url: string, role_id: string, secret_id: string): Promise<string> {
+  const body = JSON.stringify({ role_id, secret_id });
+  const answer = await fetch(`${url}/v1/auth/approle/login`, { method: 'POST', body });
+  return z.object({ auth: z.object({ client_token: z.string() }) }).parse(await answer.json()).auth
+    .client_token;
+}
+
+async function labTarget(lab: LabOpenBao): Promise<Target> {
   const jit = lab.tokens.create(JIT_ROLE, 'warden-test');
+  const roleId = lab.appRoles.create('warden', JIT_ROLE);
+  const secretId = lab.appRoles.secretId(roleId);
+  const wrapped = lab.appRoles.wrappedSecretId(roleId);
+  const approle = await approleToken(lab.url, roleId, secretId);
   return {
     url: lab.url,
     caFingerprint: lab.caFingerprint,
-    tokens: { root: lab.tokens.root, jit, bad: 'bad' },
+    tokens: { root: lab.tokens.root, jit, bad: 'bad', approle, wrapped },
+    ids: { 'ROLE-ID': roleId, 'SECRET-ID': secretId, WRAPPED: wrapped },
     seal: async () => lab.setSealed(true),
     stop: () => lab.stop(),
   };
 }
 
-function realTarget(bao: OpenBao): Target {
+async function realTarget(bao: OpenBao): Promise<Target> {
+  await bao.api('POST', 'sys/auth/approle', { type: 'approle' });
+  await bao.api('POST', 'auth/approle/role/warden', { token_policies: JIT_ROLE, token_ttl: '1h' });
+  const data = z.object({
+    data: z.object({ role_id: z.string().default(''), secret_id: z.string().default('') }),
+  });
+  const role = data.parse((await bao.api('GET', 'auth/approle/role/warden/role-id')).json).data.role_id;
+  const path = 'auth/approle/role/warden/secret-id';
+  const secret = data.parse((await bao.api('POST', path)).json).data.secret_id;
+  const headers = { 'X-Vault-Token': bao.rootToken, 'X-Vault-Wrap-TTL': '60s' };
+  const answer = await fetch(`${bao.addr}/v1/${path}`, { method: 'POST', headers });
+  const wrapped = z.object({ wrap_info: z.object({ token: z.string() }) }).parse(await answer.json())
+    .wrap_info.token;
+  const approle = await approleToken(bao.addr, role, secret);
   return {
     url: bao.addr,
     caFingerprint: bao.caFingerprint,
-    tokens: { root: bao.rootToken, jit: bao.token, bad: 'bad' },
+    tokens: { root: bao.rootToken, jit: bao.token, bad: 'bad', approle, wrapped },
+    ids: { 'ROLE-ID': role, 'SECRET-ID': secret, WRAPPED: wrapped },
     seal: async () => {
       await bao.api('PUT', 'sys/seal');
     },
@@ -68,7 +98,12 @@ function realTarget(bao: OpenBao): Target {
 }
 
 async function ask(target: Target, request: Omit<Case, 'name' | 'status'>): Promise<Answer> {
-  const { token = 'root', body } = request;
+  const { token = 'root' } = request;
+  const written =
+    request.body === undefined || typeof request.body === 'string'
+      ? request.body
+      : JSON.stringify(request.body);
+  const body = Object.entries(target.ids).reduce((text, [name, id]) => text?.replace(name, id), written);
   const response = await fetch(`${target.url}/v1/${request.path}`, {
     method: request.method,
     headers: {
@@ -76,7 +111,7 @@ async function ask(target: Target, request: Omit<Case, 'name' | 'status'>): Prom
       ...(token === 'none' ? {} : { 'X-Vault-Token': target.tokens[token] }),
     },
     signal: AbortSignal.timeout(10_000),
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body }),
   });
   const text = await response.text();
   let json: unknown;
@@ -95,6 +130,7 @@ function errorsOf(json: unknown): unknown {
 /** What differs from server to server and from second to second; only its type is compared. */
 const VARIABLE = new Set([
   ...['request_id', 'accessor', 'id', 'client_token', 'creation_time', 'expire_time', 'issue_time', 'ttl'],
+  ...['creation_time', 'entity_id', 'secret_id', 'secret_id_accessor'],
   ...['server_time_utc', 'cluster_name', 'cluster_id', 'issuer_id', 'serial_number', 'signed_key'],
 ]);
 
@@ -104,7 +140,9 @@ function normal(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, entry]) => [
       key,
-      VARIABLE.has(key) && entry !== null && entry !== 0 ? `<${typeof entry}>` : normal(entry),
+      VARIABLE.has(key) && entry !== null && entry !== 0 && entry !== ''
+        ? `<${typeof entry}>`
+        : normal(entry),
     ]),
   );
 }
@@ -218,8 +256,8 @@ let targets: Target[] = [];
 
 beforeAll(async () => {
   const lab = await startLabOpenBao({ roles: { [JIT_ROLE]: jitRole(USERS) } });
-  targets = [labTarget(lab)];
-  if (!noReal) targets.push(realTarget(await startOpenBao({ allowedUsers: USERS })));
+  targets = [await labTarget(lab)];
+  if (!noReal) targets.push(await realTarget(await startOpenBao({ allowedUsers: USERS })));
   for (const target of targets) {
     for (const [name, body] of Object.entries(ROLES)) {
       expect((await ask(target, { method: 'POST', path: `ssh/roles/${name}`, body })).status).toBe(204);
@@ -279,6 +317,19 @@ describe('the lab answers as OpenBao does', () => {
           const { keyId } = certificateOf(answer.json);
           expect(keyId).toMatch(/^warden-token-warden-test-[0-9a-f]{64}$/);
         }
+      }
+    });
+  });
+
+  describe('approle', () => {
+    it.each(APPROLE_CASES)('$name', check);
+
+    it('its display name is in the key id', async () => {
+      const body = { public_key: ED25519, valid_principals: 'ops' };
+      for (const target of targets) {
+        const path = `ssh/sign/${JIT_ROLE}`;
+        const answer = await ask(target, { method: 'POST', path, body, token: 'approle' });
+        expect(certificateOf(answer.json).keyId).toMatch(/^warden-approle-[0-9a-f]{64}$/);
       }
     });
   });
