@@ -119,6 +119,7 @@ function createParts(
   const warm = async () => {
     try {
       await learn(WARM_DEADLINE_MS);
+      access.http.keepReady();
     } catch (thrown) {
       const error = asWardenError(thrown);
       log.warn({ code: error.code }, `not ready to mint: ${error.message} (${error.hint})`);

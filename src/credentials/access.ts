@@ -2,7 +2,7 @@
 import type { AppRoleAuth, CertAuth, JwtAuth, OpenBaoConfig } from '../config/config.ts';
 import type { WardenError } from '../errors.ts';
 import { type AuthEngine, authEngine } from '../openbao/auth-engine.ts';
-import { createHttpClient, type HttpClient } from '../openbao/http-client.ts';
+import { createHttpClient, type ReadyHttpClient } from '../openbao/http-client.ts';
 import { oidcFlow } from '../openbao/oidc-flow.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { appRoleMethod } from './approle.ts';
@@ -34,7 +34,7 @@ export interface AccessOptions {
 }
 
 export interface Access {
-  readonly http: HttpClient;
+  readonly http: ReadyHttpClient;
   readonly engine: AuthEngine;
   readonly credential: Credential;
   /** Revokes a token that was got by itself, and ends the connections. Never rejects. */
@@ -87,7 +87,7 @@ function credentialOf(
 export function openAccess(openbao: OpenBaoConfig, options: AccessOptions): Access {
   const { environment, clock = systemClock, unwrap = true } = options;
   const { notice = () => undefined, onLogin = () => undefined } = options;
-  const http = createHttpClient(openbao.addresses, openbao.tls);
+  const http = createHttpClient(openbao.addresses, openbao.tls, clock);
   const engine = authEngine(http, openbao.namespace);
   const credential = credentialOf(openbao, { http, engine }, { environment, clock, unwrap, notice, onLogin });
   return {

@@ -2,18 +2,27 @@
  * HTTP to OpenBao, and nothing else: base addresses in order, kept-alive connections, a deadline for connecting and one for the whole
  * exchange, a limit on the answer. Its HTTP/1.1 is its own (http-connection.ts, http-answer.ts), because for one
  * POST node:http takes half a millisecond of CPU, a sixth of a login, and undici tens of megabytes (`bench/RESULTS.md`).
- * Left out: redirects, proxies, compression. Another address is tried while nothing has been sent, and where the caller allows
- * it, after a node that can't serve.
+ * Another address is tried while nothing has been sent, and where the caller allows it, after a node that can't serve. A kept connection
+ * may be dead without a word (the laptop has slept, a NAT has forgotten it, the network is another): one that was idle for long has to answer
+ * soon, or it and its like are given up, and the next request has a new one.
+ * Left out: redirects, proxies, compression.
  */
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsConfig } from '../config/config.ts';
-import { asWardenError, errnoOf, WardenError } from '../errors.ts';
+import { asWardenError, WardenError } from '../errors.ts';
+import { type Clock, systemClock } from '../system/clock.ts';
+import { baseHeaders, HEALTH_PATH } from './headers.ts';
 import { TooLarge } from './http-answer.ts';
-import { Endpoint } from './http-connection.ts';
+import { Endpoint, IDLE_TRUSTED_MS } from './http-connection.ts';
+import { disconnected, timeout, tooLarge, unreachable } from './http-errors.ts';
 
 export const CONNECT_DEADLINE_MS = 1_000;
 /** OpenBao's answers on these paths are a few kilobytes. */
 export const MAX_ANSWER_BYTES = 1024 * 1024;
+/** How long the answer on any other may take, at least; where OpenBao is far or slow, so many times what its last answer took. */
+const PATIENCE_MS = 500;
+const PATIENCE_FACTOR = 4;
+const WARM_DEADLINE_MS = 2_000;
 
 export interface BaoRequest {
   readonly method: 'GET' | 'POST';
@@ -45,68 +54,17 @@ export interface HttpClient {
   close(): void;
 }
 
+export interface ReadyHttpClient extends HttpClient {
+  /**
+   * From now on a connection to the address that is asked first is open, and one to the address that would be next: opened again when OpenBao
+   * closes it for being idle. Never waits.
+   */
+  keepReady(): void;
+}
+
 /** Statuses of a node that can't serve just now, where another may: a standby, a replica, stale, sealed, without a leader. */
 export function isNodeUnable(status: number): boolean {
   return [307, 412, 429, 472, 473].includes(status) || (status >= 500 && status !== 501);
-}
-
-/** The system's name of it, or OpenSSL's; its words where it broke a write that waited for the handshake. */
-function reasonOf(cause: Error): string {
-  const code = errnoOf(cause);
-  const words = code === 'EPROTO' ? /SSL routines:[^:]*:([^:]+):/.exec(cause.message)?.[1] : undefined;
-  return words === undefined ? code || cause.message : `${code}, ${words}`;
-}
-
-/** By OpenSSL's names, and Node's for a certificate of another host (nodejs.org, "TLS: X509 certificate error codes"). */
-const TLS_HINTS: readonly (readonly [RegExp, string])[] = [
-  [
-    /protocol.version|unsupported.protocol/i,
-    'TLS 1.2 or newer is wanted, and its listener offers none: tls_min_version, tls_max_version',
-  ],
-  [
-    /alert/i,
-    "it refuses this side's TLS certificate: name one that its listener trusts in openbao.client_cert and client_key",
-  ],
-  [
-    /cert|verify/i,
-    "its TLS certificate is not trusted: name the CA's file in openbao.ca_cert, or the certificate's name in openbao.tls_server_name",
-  ],
-];
-
-function tlsHint(cause: Error): string | undefined {
-  return TLS_HINTS.find(([pattern]) => pattern.test(reasonOf(cause)))?.[1];
-}
-
-function unreachable(address: string, cause: Error): WardenError {
-  return new WardenError('bao_unreachable', `can't reach OpenBao at ${address}: ${reasonOf(cause)}`, {
-    hint: tlsHint(cause) ?? 'is it running, and is openbao.addr (or BAO_ADDR) right, http or https?',
-    cause,
-  });
-}
-
-function disconnected(address: string, cause: Error): WardenError {
-  return new WardenError(
-    'bao_disconnected',
-    `the connection to OpenBao at ${address} broke off: ${reasonOf(cause)}`,
-    {
-      hint: tlsHint(cause) ?? "look at OpenBao's log, and at what stands between (a proxy, a load balancer)",
-      cause,
-    },
-  );
-}
-
-function timeout(address: string, ms: number): WardenError {
-  return new WardenError('bao_timeout', `OpenBao at ${address} did not answer within ${Math.round(ms)} ms`, {
-    hint: 'look at its load and at the network between; a lane may allow more: ssh.deadline',
-  });
-}
-
-function tooLarge(address: string): WardenError {
-  return new WardenError(
-    'bao_bad_answer',
-    `OpenBao at ${address} answered with more than ${MAX_ANSWER_BYTES} bytes`,
-    { hint: 'is openbao.addr really an OpenBao?' },
-  );
 }
 
 function secureContext(tls: TlsConfig): SecureContext {
@@ -142,15 +100,34 @@ function encodeRequest(endpoint: Endpoint, { method, path, headers, body }: BaoR
 }
 
 /** A client for the given base addresses (`https://host:8200`, no trailing slash). Throws `config_invalid` for unusable PEM texts. */
-export function createHttpClient(addresses: readonly string[], tls: TlsConfig): HttpClient {
+export function createHttpClient(
+  addresses: readonly string[],
+  tls: TlsConfig,
+  clock: Clock = systemClock,
+): ReadyHttpClient {
   const tlsOptions = {
     context: secureContext(tls),
     verify: !tls.skipVerify,
     serverName: tls.serverName,
   };
-  const endpoints = addresses.map((address) => new Endpoint(address, tlsOptions, MAX_ANSWER_BYTES));
+  const endpoints = addresses.map((address, index) => {
+    const onCooled = (idleMs: number) => {
+      // Whoever closes sooner does not want any that wait.
+      if (idleMs >= IDLE_TRUSTED_MS && isWanted(index)) warm(index);
+    };
+    return new Endpoint(address, tlsOptions, MAX_ANSWER_BYTES, { clock, onCooled });
+  });
   /** Index of the address to ask first: the one that served last. */
   let preferred = 0;
+  let keepsReady = false;
+  const warming = new Set<number>();
+  /** Failures of connections that had been kept: another may do. */
+  const ofKept = new WeakSet<WardenError>();
+  /** What the last answer of each took, in milliseconds. */
+  const tookMs: number[] = addresses.map(() => 0);
+
+  const next = (index: number) => (index + 1) % addresses.length;
+  const isWanted = (index: number) => keepsReady && (index === preferred || index === next(preferred));
 
   function exchange(index: number, request: BaoRequest, leftMs: number): Promise<BaoResponse> {
     const address = addresses[index] ?? '';
@@ -158,17 +135,29 @@ export function createHttpClient(addresses: readonly string[], tls: TlsConfig): 
     return new Promise((resolve, reject) => {
       if (endpoint === undefined) return reject(timeout(address, request.deadlineMs));
       const text = encodeRequest(endpoint, request);
+      const began = performance.now();
       let connected = false;
+      let wasKept = false;
+      let isOver = false;
+      let patience: NodeJS.Timeout | undefined;
       let cancel = () => {};
+      const end = () => {
+        isOver = true;
+        for (const timer of [connecting, whole, patience]) clearTimeout(timer);
+      };
       const fail = (error: WardenError) => {
-        clearTimeout(connecting);
-        clearTimeout(whole);
+        end();
         cancel();
         reject(error);
       };
       const broke = (cause: Error) => {
-        if (cause instanceof TooLarge) fail(tooLarge(address));
-        else fail(connected ? disconnected(address, cause) : unreachable(address, cause));
+        if (cause instanceof TooLarge) fail(tooLarge(address, MAX_ANSWER_BYTES));
+        else if (!connected) fail(unreachable(address, cause));
+        else {
+          const error = disconnected(address, cause);
+          if (wasKept) ofKept.add(error);
+          fail(error);
+        }
       };
       const connecting = setTimeout(
         () => broke(new Error(`no connection within ${CONNECT_DEADLINE_MS} ms`)),
@@ -176,13 +165,24 @@ export function createHttpClient(addresses: readonly string[], tls: TlsConfig): 
       );
       const whole = setTimeout(() => fail(timeout(address, request.deadlineMs)), leftMs);
       cancel = endpoint.exchange(text, {
-        onConnected() {
+        onConnected(idleMs) {
           connected = true;
           clearTimeout(connecting);
+          if (idleMs === undefined) return;
+          wasKept = true;
+          if (idleMs < IDLE_TRUSTED_MS) return;
+          const ms = Math.min(leftMs / 2, Math.max(PATIENCE_MS, PATIENCE_FACTOR * (tookMs[index] ?? 0)));
+          const giveUp = () => {
+            // What has killed one has killed those that waited as long.
+            for (const each of endpoints) each.dropOld();
+            broke(new Error(`no answer on a connection that was idle for ${Math.round(idleMs / 1000)} s`));
+          };
+          // In a burst the timer may be late, and the answer there: what has come is read first.
+          patience = setTimeout(() => setImmediate(() => isOver || giveUp()), ms);
         },
         onAnswer({ status, headers, body }) {
-          clearTimeout(connecting);
-          clearTimeout(whole);
+          end();
+          tookMs[index] = performance.now() - began;
           resolve({ status, headers, body: body.toString('utf8'), address });
         },
         onBroken: broke,
@@ -190,30 +190,52 @@ export function createHttpClient(addresses: readonly string[], tls: TlsConfig): 
     });
   }
 
+  /** Opens a connection by a question that anybody may ask: one on which nothing was asked yet OpenBao closes within seconds. */
+  function warm(index: number): void {
+    if (warming.has(index) || endpoints[index]?.hasIdle !== false) return;
+    warming.add(index);
+    const headers = baseHeaders(undefined);
+    const question = { method: 'GET', path: HEALTH_PATH, headers, deadlineMs: WARM_DEADLINE_MS } as const;
+    exchange(index, question, WARM_DEADLINE_MS)
+      // The request that needs it will say so.
+      .catch(() => undefined)
+      .finally(() => warming.delete(index));
+  }
+
   return {
     async request(request) {
       const started = performance.now();
       const order = [...addresses.keys()].map((step) => (preferred + step) % addresses.length);
       let failure: WardenError | undefined;
-      for (const index of order) {
+      let isSecondTry = false;
+      for (let index = order.shift(); index !== undefined; ) {
         const left = request.deadlineMs - (performance.now() - started);
         if (left <= 0) break;
-        const another = (index + 1) % addresses.length;
         try {
           const response = await exchange(index, request, left);
           const unable = isNodeUnable(response.status);
           // The next request, at least, goes to another.
-          preferred = unable ? another : index;
-          if (!unable || request.repeatable !== true || index === order.at(-1)) return response;
+          preferred = unable ? next(index) : index;
+          if (keepsReady && addresses.length > 1) warm(next(preferred));
+          if (!unable || request.repeatable !== true || order.length === 0) return response;
         } catch (thrown) {
           failure = asWardenError(thrown);
-          preferred = another;
-          if (failure.code !== 'bao_unreachable') throw failure;
+          preferred = next(index);
+          if (ofKept.has(failure) && request.repeatable === true && !isSecondTry) {
+            isSecondTry = true;
+            if (order.length === 0) continue;
+          } else if (failure.code !== 'bao_unreachable') throw failure;
         }
+        index = order.shift();
       }
       throw failure ?? timeout(addresses[0] ?? '', request.deadlineMs);
     },
+    keepReady() {
+      keepsReady = true;
+      for (const index of endpoints.keys()) if (isWanted(index)) warm(index);
+    },
     close() {
+      keepsReady = false;
       for (const endpoint of endpoints) endpoint.close();
     },
   };

@@ -4,11 +4,14 @@
  */
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
+import { type Clock, systemClock } from '../system/clock.ts';
 import { AnswerReader, type HttpAnswer } from './http-answer.ts';
 
 /** Connections that are kept though nobody uses them: a burst's are let go. */
 const MAX_IDLE = 8;
 const KEEP_ALIVE_MS = 60_000;
+/** A connection that has waited for less is trusted. */
+export const IDLE_TRUSTED_MS = 30_000;
 
 export interface TlsOptions {
   readonly context: SecureContext;
@@ -19,8 +22,11 @@ export interface TlsOptions {
 
 /** What becomes of an exchange; exactly one of them is called, and none after `cancel`. */
 export interface ExchangeEvents {
-  /** The connection stands: from now on the request may have been received. */
-  readonly onConnected: () => void;
+  /**
+   * The connection stands: from now on the request may have been received. For how many milliseconds it had waited for a request, by the clock on
+   * the wall too, which goes on while a laptop sleeps; undefined: it is new.
+   */
+  readonly onConnected: (idleMs: number | undefined) => void;
   readonly onAnswer: (answer: HttpAnswer) => void;
   /** The system's error, or NotHttp or TooLarge. */
   readonly onBroken: (cause: Error) => void;
@@ -29,6 +35,8 @@ export interface ExchangeEvents {
 class Connection {
   readonly socket: Socket;
   ready = false;
+  /** When it began to wait for a request. */
+  idleSince: { readonly ms: number; readonly ns: bigint } | undefined;
   events: ExchangeEvents | undefined;
   reader: AnswerReader | undefined;
 
@@ -37,19 +45,38 @@ class Connection {
   }
 }
 
+/** About the connections that wait for a request. */
+export interface WaitingOptions {
+  readonly clock: Clock;
+  /** The last connection that waited was closed by the other side, or broke, after so many milliseconds of waiting. */
+  readonly onCooled: (idleMs: number) => void;
+}
+
 export class Endpoint {
   readonly #url: URL;
   readonly #tls: TlsOptions;
   readonly #maxBody: number;
+  readonly #waiting: WaitingOptions;
   readonly #idle: Connection[] = [];
   readonly #all = new Set<Connection>();
   /** The last session's ticket, so that a further connection needs no whole handshake. */
   #session: Buffer | undefined;
 
-  constructor(address: string, tls: TlsOptions, maxBody: number) {
+  constructor(
+    address: string,
+    tls: TlsOptions,
+    maxBody: number,
+    waiting: WaitingOptions = { clock: systemClock, onCooled: () => undefined },
+  ) {
     this.#url = new URL(address);
     this.#tls = tls;
     this.#maxBody = maxBody;
+    this.#waiting = waiting;
+  }
+
+  /** Whether a connection waits for a request. */
+  get hasIdle(): boolean {
+    return this.#idle.length > 0;
   }
 
   /** `host:port` as the Host field has it; a Unix socket has no name. */
@@ -64,11 +91,11 @@ export class Endpoint {
 
   /** Sends a whole request. Returns what gives it up: its connection is closed with it. */
   exchange(request: string, events: ExchangeEvents): () => void {
-    const connection = this.#idle.pop() ?? this.#open();
+    const connection = this.#take() ?? this.#open();
     connection.events = events;
     connection.reader = new AnswerReader(this.#maxBody);
     connection.socket.ref();
-    if (connection.ready) events.onConnected();
+    if (connection.ready) events.onConnected(this.#idleMs(connection));
     connection.socket.write(request);
     return () => {
       connection.events = undefined;
@@ -76,8 +103,29 @@ export class Endpoint {
     };
   }
 
+  /** Closes those that have waited for so long that they can't be trusted. */
+  dropOld(): void {
+    for (const connection of this.#idle.splice(0))
+      if (this.#idleMs(connection) < IDLE_TRUSTED_MS) this.#idle.push(connection);
+      else connection.socket.destroy();
+  }
+
+  /** The one that has waited least. One of those that may be dead is enough to find out with. */
+  #take(): Connection | undefined {
+    const connection = this.#idle.pop();
+    this.dropOld();
+    return connection;
+  }
+
   close(): void {
+    this.#idle.length = 0;
     for (const { socket } of this.#all) socket.destroy();
+  }
+
+  #idleMs({ idleSince }: Connection): number {
+    if (idleSince === undefined) return 0;
+    const { clock } = this.#waiting;
+    return Math.max(Number(clock.monotonicNs() - idleSince.ns) / 1e6, clock.now() - idleSince.ms);
   }
 
   #dial(): Socket {
@@ -115,7 +163,7 @@ export class Endpoint {
     };
     socket.once(this.#url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
       connection.ready = true;
-      connection.events?.onConnected();
+      connection.events?.onConnected(undefined);
     });
     socket.on('data', (chunk: Buffer) => {
       // Nothing was asked: whatever it is, it is no answer.
@@ -127,7 +175,10 @@ export class Endpoint {
     socket.on('close', () => {
       this.#all.delete(connection);
       const at = this.#idle.indexOf(connection);
-      if (at >= 0) this.#idle.splice(at, 1);
+      if (at >= 0) {
+        this.#idle.splice(at, 1);
+        if (!this.hasIdle) this.#waiting.onCooled(this.#idleMs(connection));
+      }
       broken(new Error('it was closed'));
     });
     return connection;
@@ -153,6 +204,8 @@ export class Endpoint {
     if (answer.reusable && this.#idle.length < MAX_IDLE) {
       // It alone keeps no process alive.
       socket.unref();
+      const { clock } = this.#waiting;
+      connection.idleSince = { ms: clock.now(), ns: clock.monotonicNs() };
       this.#idle.push(connection);
     } else socket.destroy();
     events.onAnswer(answer);

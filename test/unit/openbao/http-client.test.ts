@@ -8,6 +8,7 @@ import {
   type HttpClient,
   MAX_ANSWER_BYTES,
 } from '../../../src/openbao/http-client.ts';
+import { IDLE_TRUSTED_MS } from '../../../src/openbao/http-connection.ts';
 import { freePort } from '../../support/openbao.ts';
 import { PYTHON, start } from '../../support/process.ts';
 
@@ -127,6 +128,74 @@ describe('a request', () => {
     const closed = new Promise((resolve) => open?.once('close', resolve));
     open?.end();
     await closed;
+    expect((await http.request(GET)).status).toBe(200);
+    expect(served.connections).toBe(2);
+  });
+});
+
+describe('a connection that was idle for long', () => {
+  let ahead = 0;
+  const clock = {
+    now: () => Date.now() + ahead,
+    monotonicNs: () => process.hrtime.bigint(),
+  };
+  /** A client whose clock on the wall goes on while the other stands still, as in a sleep. */
+  const sleeper = (...addresses: string[]) => {
+    const http = createHttpClient(addresses, NO_TLS, clock);
+    onTestFinished(() => http.close());
+    return http;
+  };
+
+  /** Answers on each connection so many times, and then is silent on it. */
+  const forgetful = (answers: number) => {
+    const counts = new WeakMap<Socket, number>();
+    return serve((incoming, response) => {
+      const count = (counts.get(incoming.socket) ?? 0) + 1;
+      counts.set(incoming.socket, count);
+      if (count <= answers) response.end('{}');
+    });
+  };
+
+  test('is given up when it is silent: what may be repeated is, on a new one; else the caller is told', async () => {
+    const served = await forgetful(1);
+    const http = sleeper(served.address);
+    await http.request(GET);
+    ahead += IDLE_TRUSTED_MS;
+    expect((await http.request({ ...GET, repeatable: true })).status).toBe(200);
+    expect(served.connections).toBe(2);
+    ahead += IDLE_TRUSTED_MS;
+    await expect(http.request(GET)).rejects.toMatchObject({
+      code: 'bao_disconnected',
+      message: expect.stringMatching(/broke off: no answer on a connection that was idle for 30 s$/),
+    });
+    expect((await http.request(GET)).status).toBe(200);
+    expect(served.connections).toBe(3);
+  });
+
+  test('takes those with it that have waited as long', async () => {
+    const [first, second] = [await forgetful(1), await forgetful(1)];
+    const http = sleeper(first.address, second.address);
+    http.keepReady();
+    await expect.poll(() => [first.requests.length, second.requests.length]).toEqual([1, 1]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    ahead += IDLE_TRUSTED_MS;
+    await expect(http.request(GET)).rejects.toMatchObject({ code: 'bao_disconnected' });
+    expect((await http.request(GET)).address).toBe(second.address);
+    expect(second.connections).toBe(2);
+    // The first's is made anew, to be ready.
+    await expect.poll(() => first.connections).toBe(2);
+  });
+
+  test('is waited for longer where the server is known to be slow', async () => {
+    let ms = 0;
+    const served = await serve((_incoming, response) => void setTimeout(() => response.end('{}'), ms));
+    const http = sleeper(served.address);
+    await http.request(GET);
+    ms = 600;
+    ahead += IDLE_TRUSTED_MS;
+    expect((await http.request({ ...GET, repeatable: true })).status).toBe(200);
+    expect(served.connections).toBe(2);
+    ahead += IDLE_TRUSTED_MS;
     expect((await http.request(GET)).status).toBe(200);
     expect(served.connections).toBe(2);
   });
