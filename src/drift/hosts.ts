@@ -3,7 +3,7 @@ import { matchLane } from '../catalog/choose.ts';
 import type { Lane } from '../catalog/lane.ts';
 import type { Config } from '../config/config.ts';
 import { type Drift, drift } from './finding.ts';
-import type { HostFacts } from './host-files.ts';
+import type { HostFacts } from './host-facts.ts';
 
 function lanesOf(lanes: readonly Lane[], host: string): readonly Lane[] {
   const match = matchLane(lanes, host);
@@ -38,10 +38,12 @@ export function hostDrift(
   facts: HostFacts,
   pinned: readonly string[],
 ): readonly Drift[] {
-  const { host, source, principals } = facts;
+  const { host, source, principals, unseen } = facts;
   const subject = `host ${host}`;
   if (typeof principals === 'string') return [drift('unreachable', subject, '~', principals, source)];
   const covering = lanesOf(lanes, host);
+  // Without such files the login name is the principal (sshd_config(5), AuthorizedPrincipalsFile).
+  const byName = facts.sshd?.get('authorizedprincipalsfile') === 'none';
   // A certificate in a file may be meant for any host.
   const byFile = new Set(
     [...actors.values()].filter(({ files }) => files).flatMap((actor) => actor.principals),
@@ -62,6 +64,7 @@ export function hostDrift(
     );
   });
   return [
+    ...unseen.map((what) => drift('unreachable', subject, '~', what, source)),
     ...unmanaged.map((user) =>
       drift('unmanaged_file', subject, '+', `the principals of ${user} are none of ours`, source),
     ),
@@ -81,6 +84,7 @@ export function hostDrift(
         .filter(
           (user) =>
             user !== '*' &&
+            !(byName && lane.principals.includes(user)) &&
             !principals.some((each) => each.user === user && lane.principals.includes(each.principal)),
         )
         .map((user) =>

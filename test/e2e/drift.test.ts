@@ -114,6 +114,8 @@ test('roles: wider and narrower, principal by principal', async () => {
   await bao.writeRole('agt-role', { allowed_users: '*', max_ttl: '30m' });
   const { code, found } = await look();
   expect(code).toBe(1);
+  const severity: Record<string, string> = { role_wider_than_catalog: 'high', role_narrower: 'medium' };
+  expect(found.map((each) => each.severity)).toEqual(found.map((each) => severity[each.class]));
   expect(found.map((each) => [each.class, each.what])).toEqual([
     ['role_wider_than_catalog', 'principal root, which no lane or actor has'],
     ['role_narrower', 'principal ops'],
@@ -133,9 +135,9 @@ test('what can’t be seen is never in sync: exit 2', async () => {
   host('broken.example.com', { 'sshd-T': 'x y\n' });
   const { code, found } = await look();
   expect(code).toBe(2);
-  expect(found.map((each) => [each.class, each.subject])).toEqual([
-    ['unreachable', `role ${bao.role}`],
-    ['unreachable', 'host broken.example.com'],
+  expect(found.map((each) => [each.class, each.severity, each.subject])).toEqual([
+    ['unreachable', 'unknown', `role ${bao.role}`],
+    ['unreachable', 'unknown', 'host broken.example.com'],
   ]);
   const ansible = hosts.write(
     'ssh_principals.yaml',

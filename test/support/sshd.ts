@@ -40,6 +40,8 @@ export interface Login {
 }
 
 export interface Sshd {
+  /** Where its files are: sshd_config, user_cas, authorized_keys, principals/USER, log. */
+  readonly directory: TempDirectory;
   readonly port: number;
   readonly pid: number;
   /** The user who runs the tests: always able to log in. */
@@ -231,6 +233,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     };
     const logins = () => parseLogins(log());
     return {
+      directory,
       port,
       get pid() {
         return listener.pid;

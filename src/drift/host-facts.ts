@@ -1,0 +1,52 @@
+/** What a host says about who may log in there, however it was learnt: principals, `sshd -T`, TrustedUserCAKeys. */
+import { fingerprint, parsePublicKeyLine } from '../ssh/public-key.ts';
+
+export interface HostPrincipal {
+  readonly user: string;
+  readonly principal: string;
+  /** `file:line` */
+  readonly source: string;
+}
+
+export interface HostFacts {
+  readonly host: string;
+  readonly source: string;
+  /** Or why they can't be seen. */
+  readonly principals: readonly HostPrincipal[] | string;
+  /** `sshd -T`: the first value of each key; undefined where nobody has looked. */
+  readonly sshd: ReadonlyMap<string, string> | undefined;
+  /** Fingerprints of TrustedUserCAKeys; undefined where nobody has looked. */
+  readonly cas: readonly string[] | undefined;
+  /** What was to be looked at and could not be, a line each. */
+  readonly unseen: readonly string[];
+}
+
+/** A host of which nothing can be seen. */
+export function unseenHost(host: string, source: string, why: string): HostFacts {
+  return { host, source, principals: why, sshd: undefined, cas: undefined, unseen: [] };
+}
+
+/** The lines of one user's file (sshd(8), "AuthorizedPrincipalsFile": options may stand before the principal; # begins a comment). */
+export function principalsIn(lines: readonly string[], user: string, path: string): HostPrincipal[] {
+  return lines.flatMap((line, index) => {
+    const text = line.trim();
+    const principal = text.split(/\s+/).at(-1) ?? '';
+    return text === '' || text.startsWith('#') ? [] : [{ user, principal, source: `${path}:${index + 1}` }];
+  });
+}
+
+/** The output of `sshd -T`. */
+export function sshdSettings(lines: readonly string[]): ReadonlyMap<string, string> {
+  const pairs = lines.map((line): [string, string] => {
+    const [key = '', ...value] = line.trim().split(/\s+/);
+    return [key.toLowerCase(), value.join(' ')];
+  });
+  return new Map(pairs.reverse());
+}
+
+/** Fingerprints of a file of public keys. Throws `bad_key` where one is none. */
+export function keyFingerprints(lines: readonly string[]): readonly string[] {
+  return lines
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+    .map((line) => fingerprint(parsePublicKeyLine(line).blob));
+}
