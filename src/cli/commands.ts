@@ -78,7 +78,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: 'ssh-config',
-    about: 'IdentityAgent for the hosts of your lanes: print it, write it, take it out',
+    about: 'IdentityAgent or CertificateFile for the hosts of your lanes: print it, write it, take it out',
     load: async () => (await import('./ssh-config.ts')).sshConfigCommand,
   },
   {

@@ -1,6 +1,6 @@
 /**
- * IdentityAgent for the hosts of lanes, for who has another agent in SSH_AUTH_SOCK or programs without it: a file of warden's own beside
- * warden.yaml, and one Include line at the top of the person's ssh_config, where it comes before their own IdentityAgent (ssh_config(5):
+ * IdentityAgent for the hosts of lanes, for who has another agent in SSH_AUTH_SOCK or programs without it; or CertificateFile, for who wants
+ * files: a file of warden's own beside warden.yaml, and one Include line at the top of the person's ssh_config, where it comes before their own IdentityAgent (ssh_config(5):
  * the first value wins; what follows an Include is in no block of it). Left out: networks that end inside a byte of the address.
  */
 import { chmodSync, existsSync, lstatSync, realpathSync, rmSync, statSync } from 'node:fs';
@@ -31,33 +31,53 @@ function sshPattern(pattern: HostPattern): string | undefined {
   return pattern.prefix === 32 ? pattern.address : `${bytes.join('.')}.*`;
 }
 
-function laneLines(lane: Lane, socket: string): readonly string[] {
+/** What ssh is told for the hosts of a lane, or why nothing. */
+type LaneSettings = (lane: Lane) => readonly string[] | { readonly none: string };
+
+/** The agent at `socket`. Throws `socket_path`. */
+export function byAgent(socket: string): LaneSettings {
+  // In a socket's path % is an ordinary character, and to ssh the start of a token.
+  const settings = [`IdentityAgent ${word(socket.replaceAll('%', '%%'))}`, 'IdentitiesOnly no'];
+  return () => settings;
+}
+
+/** The certificates that `warden sign` keeps in `stateDir`; `key` belongs to them, or ssh finds it by itself. Throws `socket_path`. */
+export function byFile(stateDir: string, key: string | undefined): LaneSettings {
+  const keys = key === undefined ? [] : [`IdentityFile ${word(key.replaceAll('%', '%%'))}`];
+  return ({ actor }) => {
+    if (!actor.files) return { none: `the inventory allows ${actor.name} no certificates in files` };
+    const file = join(stateDir, `${actor.name}-cert.pub`);
+    return [`CertificateFile ${word(file.replaceAll('%', '%%'))}`, ...keys];
+  };
+}
+
+function laneLines(lane: Lane, settingsOf: LaneSettings): readonly string[] {
   const patterns = lane.hosts.map((pattern) => ({ text: pattern.text, ssh: sshPattern(pattern) }));
   const known = patterns.flatMap(({ ssh }) => (ssh === undefined ? [] : [ssh]));
   const unknown = patterns.flatMap(({ text, ssh }) => (ssh === undefined ? [text] : []));
-  return [
+  const head = [
     '',
     `# lane ${lane.id}`,
     ...unknown.map((text) => `# not here: ${text}, for which ssh has no pattern`),
-    ...(known.length === 0
-      ? ['# not here: it names no host that ssh could know by its name']
-      : [
-          `Match host "${[...new Set(known)].join(',')}"`,
-          // In a socket's path % is an ordinary character, and to ssh the start of a token.
-          `  IdentityAgent ${word(socket.replaceAll('%', '%%'))}`,
-          '  IdentitiesOnly no',
-        ]),
+  ];
+  if (known.length === 0) return [...head, '# not here: it names no host that ssh could know by its name'];
+  const settings = settingsOf(lane);
+  if ('none' in settings) return [...head, `# not here: ${settings.none}`];
+  return [
+    ...head,
+    `Match host "${[...new Set(known)].join(',')}"`,
+    ...settings.map((setting) => `  ${setting}`),
   ];
 }
 
-/** The file that makes ssh ask the agent at `socket` for the hosts of `lanes`. Throws `socket_path`. */
-export function identityAgentFile(lanes: readonly Lane[], socket: string): string {
+/** The file that tells ssh these things for the hosts of `lanes`. */
+export function sshConfigFile(lanes: readonly Lane[], settingsOf: LaneSettings): string {
   const head = '# Written by `warden ssh-config`; it is written anew, not read: change the lanes instead.';
-  return `${[head, ...lanes.flatMap((lane) => laneLines(lane, socket))].join('\n')}\n`;
+  return `${[head, ...lanes.flatMap((lane) => laneLines(lane, settingsOf))].join('\n')}\n`;
 }
 
 /** Where that file is: beside warden.yaml. */
-export function identityAgentPath(configFile: string): string {
+export function sshConfigPath(configFile: string): string {
   return join(dirname(configFile), 'ssh_config');
 }
 

@@ -127,3 +127,48 @@ Match host "*.example.com,web1"
     expect(readFileSync(home.join('config'), 'utf8')).toBe('# mine\n');
   });
 });
+
+describe('warden ssh-config --certificate-files', () => {
+  const rig = useRig({
+    lane: { hosts: ['127.0.0.1'], actor: 'agt-files' },
+    lanes: ({ bao, sshd }) => ({
+      person: { hosts: ['web1'], logins: [sshd.user], role: bao.role },
+    }),
+    warden: ({ bao, sshd }) => ({
+      openbao: { addr: bao.addr, token: bao.token, settings: { role_map: { agt: bao.role } } },
+      actors: { 'agt-files': { type: 'agt', principals: [sshd.user], ttl_hours: 1 } },
+    }),
+  });
+
+  test('names the file that warden sign keeps, and ssh logs in by it without an agent', async () => {
+    const { bao, sshd, warden, knownHosts, directory } = rig();
+    await bao.writeRole(bao.role, { max_ttl: '1h' });
+    const { path: key } = await makeKey(directory.path, 'files');
+    const config = directory.write('config', '# mine\n');
+    const flags = ['ssh-config', '--certificate-files', '--key', key, '--file', config];
+    const kept = join(warden.stateDir, 'agt-files-cert.pub');
+    const printed = await warden.cli(flags);
+    expect(printed.stdout).toContain(`Match host "127.0.0.1"
+  CertificateFile "${kept}"
+  IdentityFile "${key}"
+`);
+    expect(printed.stdout).toContain(
+      '# lane person\n# not here: the inventory allows adm-test no certificates in files\n',
+    );
+    expect(await warden.cli([...flags, '--write'])).toMatchObject({ code: 0 });
+    const { stdout } = await run('ssh', ['-G', '-F', config, '127.0.0.1']);
+    expect(stdout.split('\n')).toEqual(
+      expect.arrayContaining([`certificatefile ${kept}`, `identityfile ${key}`]),
+    );
+    expect((await run('ssh', ['-G', '-F', config, 'web1'])).stdout).not.toContain('certificatefile');
+
+    const where = { port: sshd.port, knownHosts, config };
+    expect(await ssh(where)).toMatchObject({ code: 255 });
+    expect(await warden.cli(['sign', 'agt-files', '--pubkey', `${key}.pub`])).toMatchObject({ code: 0 });
+    expect(await ssh(where)).toMatchObject({ code: 0 });
+    expect(sshd.logins().at(-1)?.certificate).toBeDefined();
+
+    expect(await warden.cli(['ssh-config', '--undo', '--file', config])).toMatchObject({ code: 0 });
+    expect(readFileSync(config, 'utf8')).toBe('# mine\n');
+  });
+});
