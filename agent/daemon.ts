@@ -149,7 +149,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     async sign(request, caller) {
       const { stateDir, login } = minting();
       if (setup.config === undefined) throw new WardenError('config_missing', 'there is no configuration');
-      return mintForFile(login.issuance, { ...setup.config, stateDir }, request, caller);
+      const grants = { ...setup.config, stateDir };
+      return mintForFile(login.issuance, grants, request, caller, async (refusal) =>
+        services.fileRefused(refusal),
+      );
     },
     login: async (request, hungUp) => logins.next(request, () => minting().credential, hungUp),
     logout: async () => minting().logout(),

@@ -52,6 +52,8 @@ export interface Services {
   loginRefused(error: WardenError, attempt: Attempt, peer: PeerCredentials | undefined, alone: boolean): void;
   /** Something that a client sent was refused before it came to a login, or for a key that is not its connection's. */
   requestRefused(error: WardenError, peer: PeerCredentials | undefined): void;
+  /** A request for a certificate in a file came to nothing before OpenBao was asked. */
+  fileRefused(refusal: RecordInput): void;
   /** A client has bound a session; undefined where the bind was refused. */
   noteSession(peer: PeerCredentials | undefined, sessionId: Buffer | undefined): void;
   /** Asks the gate about the login that is to be signed, where the lane wants that; what it said. Throws GateRefusal. */
@@ -250,6 +252,13 @@ export function createServices(options: ServicesOptions): Services {
       const hint = error.hint === '' ? 'warden why' : error.hint;
       const text = `no certificate for ${typed ?? hosts[0] ?? 'this host'}: ${error.message} (${hint})`;
       void options.teller.tell(peer, { kind: 'refusal', text, allowPipe: alone });
+    },
+    fileRefused(refusal) {
+      counters.refused += 1;
+      const { error_code: code = 'internal', message, caller } = refusal;
+      if (!refusalRecords.admit(caller?.uid, code)) return;
+      log.warn({ code, pid: caller?.pid, command: refusal.source }, message ?? code);
+      record(refusal);
     },
     noteSession(peer, sessionId) {
       if (peer !== undefined) options.login?.register.noteSession(peer.pid, sessionId);

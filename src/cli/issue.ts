@@ -34,14 +34,16 @@ Example:
     )
     .action(
       action(async (actor: string, flags: IssueFlags) => {
-        if (actor.startsWith('adm-'))
-          throw new WardenError(
+        if (actor.startsWith('adm-')) {
+          const refusal = new WardenError(
             'actor_not_allowed',
             'people bring their own key: warden makes none for adm- actors',
-            {
-              hint: `warden sign ${actor} --pubkey ~/.ssh/id_ed25519.pub`,
-            },
+            { hint: `warden sign ${actor} --pubkey ~/.ssh/id_ed25519.pub` },
           );
+          const { noteRefusal } = await import('./note-refusal.ts');
+          await noteRefusal(flags, { command: 'issue', actor }, refusal);
+          throw refusal;
+        }
         if (flags.out !== undefined) ensurePrivateDirectory(resolve(flags.out));
         const pair = newKeyPairFiles(actor);
         const issued = await certificateForFile(flags, {

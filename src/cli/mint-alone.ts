@@ -9,7 +9,8 @@ import { systemClock } from '../system/clock.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { Trail } from '../trail/trail.ts';
 import { configOf } from './configuration.ts';
-import { type CommonFlags, pathInput } from './context.ts';
+import type { CommonFlags } from './context.ts';
+import { callerHere, notWritten } from './note-refusal.ts';
 
 const LEARN_DEADLINE_MS = 1_000;
 
@@ -32,8 +33,9 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
   try {
     // Whose token it is, for the trail. What stands in its way stands in the mint's, which says so.
     await parts.learn(LEARN_DEADLINE_MS).catch(() => undefined);
-    const caller = { uid: pathInput(flags).uid, pid: process.pid, exe: process.execPath };
-    return await mintForFile(parts.issuance, config, request, caller);
+    return await mintForFile(parts.issuance, config, request, callerHere(flags), async (refusal) => {
+      await trail.append(refusal).catch(notWritten);
+    });
   } finally {
     await trail.close();
     parts.close();

@@ -55,6 +55,17 @@ export function requestOf({ ttl, principal, reason }: RequestFlags) {
   };
 }
 
+/** A private key must not even reach the daemon. All else about the key is looked at where it is signed. Throws `bad_key`. */
+async function refusePrivate(text: string, actor: string, flags: CommonFlags): Promise<void> {
+  try {
+    refusePrivateKey(text);
+  } catch (refusal) {
+    const { noteRefusal } = await import('./note-refusal.ts');
+    await noteRefusal(flags, { command: 'sign', actor }, refusal);
+    throw refusal;
+  }
+}
+
 export function signCommand(command: Command): void {
   requestOptions(
     command
@@ -80,8 +91,7 @@ Examples:
     .action(
       action(async (actor: string, flags: SignFlags) => {
         const text = await readInput(flags.pubkey, MAX_KEY_BYTES);
-        // It must not even reach the daemon. All else about the key is looked at where it is signed.
-        refusePrivateKey(text);
+        await refusePrivate(text, actor, flags);
         const public_key = text.trim();
         const issued = await certificateForFile(flags, {
           command: 'sign',

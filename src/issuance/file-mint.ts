@@ -3,11 +3,12 @@
  * trail says `unbound`. What is too wide is refused, never clamped (ops-warden's contract 1.0). Left out: writing the file.
  */
 import type { Config } from '../config/config.ts';
-import { WardenError } from '../errors.ts';
+import { asWardenError, EXIT, WardenError } from '../errors.ts';
 import { fingerprint } from '../ssh/public-key.ts';
 import { readSubmittedKey } from '../ssh/submitted-key.ts';
+import type { RecordInput } from '../trail/record.ts';
 import type { FileCertificate, FileRequest } from './file-request.ts';
-import { type Ask, isoSeconds, type MintDependencies, type MintRequest, mint } from './mint.ts';
+import { type Ask, isoSeconds, type MintDependencies, type Minted, type MintRequest, mint } from './mint.ts';
 
 /** A tool waits here, no login: more than a lane's 3 s, and less than tools' patience. */
 const DEADLINE_MS = 10_000;
@@ -70,29 +71,60 @@ export function askFor({ actors, openbao }: Grants, request: FileRequest): Ask {
   };
 }
 
-/** Mints. Throws what `askFor`, `readSubmittedKey` and `mint` throw. */
+/** What the trail has of a request that came to nothing before OpenBao was asked. */
+export function fileRefusal(
+  thrown: unknown,
+  { command, actor: name }: Pick<FileRequest, 'command' | 'actor'>,
+  { actors }: Pick<Grants, 'actors'>,
+  caller: MintRequest['caller'],
+): RecordInput {
+  const { code, message, exit } = asWardenError(thrown);
+  const actor = actors.get(name);
+  return {
+    event: 'cert.refused',
+    phase: 'single',
+    outcome: exit === EXIT.refused ? 'denied' : 'error',
+    error_code: code,
+    ...(actor === undefined ? {} : { actor: { type: actor.type, id: actor.name } }),
+    caller,
+    source: command,
+    unbound: true,
+    message,
+  };
+}
+
+/**
+ * Mints. `refused` is given the record of a request that comes to nothing before OpenBao is asked; what is refused later, the mint writes
+ * down. Throws what `askFor`, `readSubmittedKey` and `mint` throw.
+ */
 export async function mintForFile(
   d: MintDependencies,
   grants: Grants,
   request: FileRequest,
   caller: MintRequest['caller'],
+  refused: (record: RecordInput) => Promise<void>,
 ): Promise<FileCertificate> {
-  const ask = askFor(grants, request);
-  const { blob } = readSubmittedKey(request.public_key);
-  const { command: source, reason } = request;
-  const minted = await mint(d, {
-    ask,
-    publicKey: blob,
-    login: undefined,
-    source,
-    unbound: true,
-    caller,
-    reason,
-  });
-  const { certificate, corr } = minted;
+  let written = false;
+  const append: MintDependencies['trail']['append'] = (record) => {
+    written = true;
+    return d.trail.append(record);
+  };
+  try {
+    const ask = askFor(grants, request);
+    const { blob: publicKey } = readSubmittedKey(request.public_key);
+    const { command: source, reason } = request;
+    const asked = { ask, publicKey, login: undefined, source, unbound: true, caller, reason };
+    return describe(ask, await mint({ ...d, trail: { append } }, asked), grants.stateDir);
+  } catch (thrown) {
+    if (!written) await refused(fileRefusal(thrown, request, grants, caller));
+    throw thrown;
+  }
+}
+
+function describe({ actor }: Ask, { certificate, blob, corr }: Minted, state_dir: string): FileCertificate {
   return {
-    actor: ask.actor.name,
-    certificate: `${certificate.type} ${minted.blob.toString('base64')}`,
+    actor: actor.name,
+    certificate: `${certificate.type} ${blob.toString('base64')}`,
     serial: certificate.serial.toString(),
     key_id: certificate.keyId,
     principals: [...certificate.principals],
@@ -101,6 +133,6 @@ export async function mintForFile(
     fp: fingerprint(certificate.publicKey),
     ca_fp: fingerprint(certificate.signatureKey),
     corr,
-    state_dir: grants.stateDir,
+    state_dir,
   };
 }

@@ -11,7 +11,7 @@ import {
 import { parsePublicKeyLine } from '../../src/ssh/public-key.ts';
 import { verifyTrail } from '../../src/trail/verify.ts';
 import { type KeyFile, makeKey } from '../support/keys.ts';
-import { mustRun, type Result, run } from '../support/process.ts';
+import { mustRun, type Result, run, until } from '../support/process.ts';
 import { useRig } from '../support/rig.ts';
 import { ssh } from '../support/ssh.ts';
 
@@ -186,12 +186,29 @@ describe.each([
       [['atm-any', '--pubkey', `${key.path}.pub`], 77, /./],
     ];
     for (const [words, code, text] of cases) {
+      const from = warden.trail().length;
       const result = await warden.cli(['sign', ...words], NO_TTY);
       expect(result, words.join(' ')).toMatchObject({ code, stdout: '' });
       expect(result.stderr.trim().split('\n').at(-1)).toMatch(/^warden: /);
       expect(result.stderr).toMatch(text);
       expect(result.stderr).not.toContain('OPENSSH');
+      if (code === 64 || /EN|EISDIR/.test(result.stderr)) continue;
+      // Also where OpenBao was never asked. A daemon makes nobody wait for it.
+      const refused = await until(`${words.join(' ')} in the trail`, () =>
+        warden
+          .trail()
+          .slice(from)
+          .find(({ event }) => event === 'cert.refused'),
+      );
+      expect(refused).toMatchObject({
+        source: 'sign',
+        unbound: true,
+        outcome: code === 77 ? 'denied' : 'error',
+        caller: { pid: expect.any(Number) },
+      });
+      expect(result.stderr).toContain(refused.message);
     }
+    expect(JSON.stringify(warden.trail())).not.toContain('PRIVATE');
     await bao.writeRole(bao.role, { max_ttl: '1m', ttl: '1m', allowed_users: '*' });
     expect(await sign('agt-tunnel')).toMatchObject({ code: 77, stdout: '' });
     await openRole();
@@ -247,10 +264,15 @@ describe('warden issue', () => {
       stdout: '',
     });
     expect(readdirSync(open)).toEqual([]);
-    for (const actor of ['adm-files', 'agt-nobody'])
+    for (const actor of ['adm-files', 'agt-nobody']) {
+      const from = warden.trail().length;
       expect(await warden.cli(['issue', actor, '--out', out], NO_TTY)).toMatchObject({
         code: 77,
         stdout: '',
       });
+      expect(warden.trail().slice(from)).toMatchObject([
+        { event: 'cert.refused', phase: 'single', source: 'issue', error_code: 'actor_not_allowed' },
+      ]);
+    }
   });
 });
