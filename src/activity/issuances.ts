@@ -34,6 +34,8 @@ export interface Issuance {
   readonly unbound: true | undefined;
   readonly cert: TrailRecord['cert'];
   readonly bao: TrailRecord['bao'];
+  /** What the gate said of it. */
+  readonly policy: TrailRecord['policy'];
   /** When it signed each login; more than one with `reuse`. */
   readonly used: readonly string[];
 }
@@ -60,8 +62,8 @@ export interface IssuanceList {
 
 /** The first record of an issuance, as it stands before its result is known. */
 function begin(record: TrailRecord, corr: string): Issuance {
-  const { ts, actor, caller, host, target, lane, source, unbound, message, bao } = record;
-  const known = { corr, ts, actor, caller, host, target, lane, source, unbound, message, bao };
+  const { ts, actor, caller, host, target, lane, source, unbound, message, bao, policy } = record;
+  const known = { corr, ts, actor, caller, host, target, lane, source, unbound, message, bao, policy };
   return { ...known, state: 'orphan', error_code: undefined, cert: undefined, used: [] };
 }
 

@@ -64,7 +64,7 @@ function identities(path: string, tunnel: string): readonly string[] {
 /** The record, and what it still lacks, a line each. Throws `malformed` for logs that can't be read. */
 export function evidence(input: EvidenceInput) {
   const { tunnel, issuances, sshdLog, bridgeEvents } = input;
-  const certificates = issuances.flatMap(({ corr, ts, state, cert }) =>
+  const certificates = issuances.flatMap(({ corr, ts, state, cert, policy }) =>
     cert?.serial === undefined || state === 'denied' || state === 'error'
       ? []
       : [
@@ -78,6 +78,7 @@ export function evidence(input: EvidenceInput) {
             principals: cert.principals,
             valid_after: cert.valid_after,
             valid_before: cert.valid_before,
+            policy_decision_id: policy?.decision_id ?? null,
           },
         ],
   );
@@ -97,7 +98,7 @@ export function evidence(input: EvidenceInput) {
     sshd_logins: seen,
     bridge_cert_identities: bridge,
     refresh_observed: new Set(seen.map(({ serial }) => serial)).size > 1,
-    policy_decision_id: null,
+    policy_decision_id: certificates.at(-1)?.policy_decision_id ?? null,
     rollback_tested: input.rollbackTested,
     old_key_removed: input.oldKeyRemoved,
     trail_head: input.trailHead,

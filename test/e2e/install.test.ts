@@ -1,5 +1,5 @@
 /** The package as people get it: installed into an empty prefix for an empty home, used, and taken out again without a trace. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installedPackage, readPackageManifest } from '../support/installed-package.ts';
 import { findProgram, mustRun, run, start } from '../support/process.ts';
@@ -47,6 +47,29 @@ test('lab, agent, login', async () => {
       command: ['echo', 'in'],
     });
     expect(login).toMatchObject({ code: 0, stdout: 'in\n' });
+    const home = directory.join('home');
+    await mustRun('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', directory.join('home/agt')]);
+    appendFileSync(
+      directory.join('lab/inventory.yaml'),
+      '  agt-tool: { type: agt, principals: [demo], ttl_hours: 1 }\n',
+    );
+    const yaml = readFileSync(`${config}`, 'utf8');
+    writeFileSync(`${config}`, yaml.replace(/^ {2}mount: .*$/m, '$&\n  role_map: { agt: warden-jit }'));
+    await mustRun('warden', ['agent', '--reload'], { env: { ...env, WARDEN_CONFIG: config } });
+    const wrapped = await run(
+      'ops-ssh-wrapper',
+      ['-F', directory.join('lab/ssh_config'), 'demo@lab', 'echo in'],
+      {
+        env: {
+          ...env,
+          WARDEN_CONFIG: config,
+          WARDEN_ACTOR: 'agt-tool',
+          WARDEN_KEY: `${home}/agt`,
+          WARDEN_TTL: '2m',
+        },
+      },
+    );
+    expect(wrapped).toMatchObject({ code: 0, stdout: 'in\n' });
     const status = await mustRun('warden', ['status', '--json'], { env: { ...env, WARDEN_CONFIG: config } });
     expect(JSON.parse(status)).toMatchObject({ signed: 1, relay_only: null });
     expect(await mustRun('warden', ['agent', '--stop'], { env: { ...env, WARDEN_CONFIG: config } })).toBe(
