@@ -143,11 +143,16 @@ export function createMinting(first: Config, options: MintingOptions) {
   const { stateDir } = first;
   ensurePrivateDirectory(stateDir);
   const { clock, log } = options;
-  let anchorCommand = first.audit.anchorCommand;
-  const anchor = createAnchor(() => anchorCommand, options.env, log);
+  let { audit } = first;
+  const anchor = createAnchor(() => audit.anchorCommand, options.env, log);
   const trail = new Trail(join(stateDir, 'audit'), {
     clock,
     onAppended: (record) => checkpointer.noteAppended(record),
+    segmentBytes: () => audit.segmentSize,
+    seal: (last) => checkpointer.seal(last),
+    onSegment: (checkpoint) => {
+      if (checkpoint !== undefined) void anchor.send(checkpoint);
+    },
   });
   const checkpointer = new Checkpointer({
     clock,
@@ -209,7 +214,7 @@ export function createMinting(first: Config, options: MintingOptions) {
       parts = createParts(next, standing, former);
       former.login.shared.close();
       if (former.access !== parts.access) standing.loginWait.replaced(former.access.credential);
-      anchorCommand = next.audit.anchorCommand;
+      audit = next.audit;
       retired.add(former);
       // By then every mint that began with it has had its turn and has ended.
       setTimeout(() => {

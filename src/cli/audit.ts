@@ -7,7 +7,8 @@ import { readAuditKey } from '../trail/audit-key.ts';
 import { type Checkpoint, readCheckpoint, splitNotes } from '../trail/checkpoint.ts';
 import { readEvidence } from '../trail/evidence.ts';
 import { encodeVerifierKey, type NoteKey, parseVerifierKey } from '../trail/note.ts';
-import { renderVerification, verifyTrail } from '../trail/verify.ts';
+import { renderVerification } from '../trail/verification.ts';
+import { verifyTrail } from '../trail/verify.ts';
 import { auditDirectory } from './audit-directory.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 

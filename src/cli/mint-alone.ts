@@ -7,6 +7,7 @@ import { MintQueue } from '../issuance/mint-queue.ts';
 import { issuanceParts } from '../issuance/parts.ts';
 import { systemClock } from '../system/clock.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
+import { auditKey, signCheckpoint } from '../trail/audit-key.ts';
 import { Trail } from '../trail/trail.ts';
 import { configOf } from './configuration.ts';
 import type { CommonFlags } from './context.ts';
@@ -20,7 +21,11 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
   const { stateDir, openbao, policy } = config;
   ensurePrivateDirectory(stateDir);
   const access = openAccess(openbao, { environment: { env: process.env, taken: {} } });
-  const trail = new Trail(join(stateDir, 'audit'), { clock: systemClock });
+  const trail = new Trail(join(stateDir, 'audit'), {
+    clock: systemClock,
+    segmentBytes: () => config.audit.segmentSize,
+    seal: (last) => signCheckpoint(last, auditKey(stateDir), systemClock),
+  });
   const parts = issuanceParts(openbao, {
     clock: systemClock,
     stateDir,

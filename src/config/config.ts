@@ -106,6 +106,8 @@ export interface AgentConfig {
 export interface AuditConfig {
   /** A program and its arguments that gets each checkpoint on its input; empty: none. */
   readonly anchorCommand: readonly string[];
+  /** Bytes of a segment of the trail. */
+  readonly segmentSize: number;
 }
 
 export interface PolicyConfig {

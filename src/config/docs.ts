@@ -21,7 +21,7 @@ A value comes from the first place that has it: the command line (\`--config\`, 
 variable, \`warden.yaml\`, a \`BAO_*\` variable, a \`VAULT_*\` variable, the default. A \`BAO_X\` that is set hides \`VAULT_X\`,
 even when it is empty. \`BAO_AGENT_ADDR\` comes before \`BAO_ADDR\`.
 
-Durations have a unit: \`500ms\`, \`30s\`, \`2m\`, \`1h\`.
+Durations have a unit: \`500ms\`, \`30s\`, \`2m\`, \`1h\`. So have sizes: \`256KiB\`, \`64MiB\`, \`10GiB\`.
 
 The daemon reads all three again on SIGHUP or \`warden agent --reload\`. A good configuration counts from the next login on;
 of a bad one the daemon says why (\`warden status\`, its log) and stays with the former one, or the pure relay that it was.

@@ -9,6 +9,7 @@ import { type Catalog, loadCatalog } from '../catalog/load.ts';
 import type { Actor } from '../inventory/actor.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { resolveAgent } from './agent-block.ts';
+import { resolveAudit } from './audit-block.ts';
 import { checkSchema } from './check-schema.ts';
 import type { Config } from './config.ts';
 import { resolveOpenBao } from './openbao-block.ts';
@@ -61,7 +62,7 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
     lanes: catalog.lanes,
     stateDir,
     agent,
-    audit: { anchorCommand: yaml.audit?.anchor_command ?? [] },
+    audit: resolveAudit(yaml.audit),
     policy,
     origin: sources.origin,
     warnings: sources.warnings,

@@ -4,6 +4,7 @@
  * `ca_key`, `policy.flex_auth_url`…).
  */
 import * as z from 'zod';
+import { SIZE_FORM } from './size.ts';
 
 /** What a key is when neither the command line, the environment nor the file says; load.ts applies them. */
 export const DEFAULTS = {
@@ -22,6 +23,7 @@ export const DEFAULTS = {
   subject_env: 'WARDEN_POLICY_SUBJECT',
   system: 'ops-warden',
   redirect_uri: 'http://localhost:8250/oidc/callback',
+  segment_size: '64MiB',
 } as const;
 
 /** `text` and `shown` (the default, for people) go into docs/configuration.md. */
@@ -37,6 +39,9 @@ const oneOrMore = z.union(
     error: 'must be a text or a list of texts',
   },
 );
+const size = z
+  .string({ error: 'must be a size with a unit: 256KiB, 64MiB, 10GiB' })
+  .regex(SIZE_FORM, 'must be a size with a unit: 256KiB, 64MiB, 10GiB');
 const variable = words.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the NAME of an environment variable');
 
 /** A key's or a CA's fingerprint as `ssh-keygen -l` prints it. */
@@ -224,6 +229,11 @@ const policy = z.strictObject({
 
 const audit = z.strictObject({
   anchor_command: key(argv, 'A program and its arguments that gets each checkpoint on its input.', '[]'),
+  segment_size: key(
+    size,
+    'At this size the trail goes on in a new file, as it does each day (UTC).',
+    DEFAULTS.segment_size,
+  ),
 });
 
 /** warden.yaml as a whole. */

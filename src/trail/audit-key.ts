@@ -23,6 +23,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, WardenError } from '../errors.ts';
+import type { Clock } from '../system/clock.ts';
+import type { AppendedRecord } from './chain.ts';
+import { encodeCheckpoint } from './checkpoint.ts';
 import type { NoteKey } from './note.ts';
 
 export const AUDIT_KEY_FILE = 'audit.key';
@@ -103,4 +106,14 @@ export function auditKey(stateDir: string): AuditKey {
   const made = readAuditKey(stateDir);
   if (made === undefined) throw unusable(path, 'is gone');
   return made;
+}
+
+/** A checkpoint of the record that is last, as a note. */
+export function signCheckpoint(
+  { seq, hash }: Pick<AppendedRecord, 'seq' | 'hash'>,
+  key: AuditKey,
+  clock: Pick<Clock, 'now'>,
+): string {
+  const ts = new Date(clock.now()).toISOString();
+  return encodeCheckpoint({ seq, hash, ts }, key, (bytes) => key.sign(bytes));
 }

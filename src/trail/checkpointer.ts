@@ -4,9 +4,10 @@
  */
 import { asWardenError, type WardenError } from '../errors.ts';
 import type { Clock } from '../system/clock.ts';
-import type { AuditKey } from './audit-key.ts';
-import { encodeCheckpoint } from './checkpoint.ts';
-import type { AppendedRecord, Trail } from './trail.ts';
+import { type AuditKey, signCheckpoint } from './audit-key.ts';
+import type { AppendedRecord } from './chain.ts';
+import { checkpointRecord } from './record.ts';
+import type { Trail } from './trail.ts';
 
 export const EVERY_RECORDS = 1_000;
 export const EVERY_MS = 600_000;
@@ -51,15 +52,27 @@ export class Checkpointer {
     return this.#writing;
   }
 
-  async #write({ seq, hash }: AppendedRecord): Promise<void> {
-    const { clock, trail, onCheckpoint, onFailure } = this.#options;
+  /**
+   * A checkpoint of the record that is last, for whoever writes it into the trail; undefined, and said, where it can't be signed. Counts as one
+   * from then on.
+   */
+  seal(last: Pick<AppendedRecord, 'seq' | 'hash'>): string | undefined {
+    const { clock, key, onFailure } = this.#options;
     this.#since = 0;
-    const ts = new Date(clock.now()).toISOString();
-    let note: string;
     try {
-      const key = this.#options.key();
-      note = encodeCheckpoint({ seq, hash, ts }, key, (bytes) => key.sign(bytes));
-      await trail.append({ event: 'trail.checkpoint', phase: 'single', outcome: 'ok', checkpoint: note });
+      return signCheckpoint(last, key(), clock);
+    } catch (thrown) {
+      onFailure(asWardenError(thrown));
+      return undefined;
+    }
+  }
+
+  async #write(last: AppendedRecord): Promise<void> {
+    const { trail, onCheckpoint, onFailure } = this.#options;
+    const note = this.seal(last);
+    if (note === undefined) return;
+    try {
+      await trail.append(checkpointRecord(note));
     } catch (thrown) {
       onFailure(asWardenError(thrown));
       return;

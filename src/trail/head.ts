@@ -11,19 +11,24 @@ import {
   ftruncateSync,
   lstatSync,
   openSync,
+  readFileSync,
   readSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { errnoOf, WardenError } from '../errors.ts';
 import { lineHash, MAX_LINE_BYTES, NO_LINE_BEFORE } from './record.ts';
+import { TRAIL_FILE } from './segments.ts';
 
 /** First look at the end of the file: one record is around 1 KiB. */
 const FIRST_WINDOW = 4 * 1024;
 /** A crash of the machine can spoil a whole group of lines (1024); more than this is not the work of a crash. */
 const MAX_TORN_LINES = 2048;
 const MAX_TORN_BYTES = 16 * 1024 * 1024;
+/** Of a segment that somebody has compressed before its time. */
+const MAX_UNPACKED_BYTES = 1024 * 1024 * 1024;
 
 export interface Head {
   /** 0 before the first record. */
@@ -110,12 +115,12 @@ function seqOf(line: Buffer): number | undefined {
   }
 }
 
-function nothingToBuildOn(): WardenError {
+function nothingToBuildOn(file = TRAIL_FILE): WardenError {
   return new WardenError(
     'trail_tampered',
     'the end of the trail holds no record for too long to be a crash',
     {
-      hint: 'move trail.jsonl out of the audit directory and look at it: a new one is begun',
+      hint: `move ${file} out of the audit directory and look at it: the trail goes on behind what is left`,
     },
   );
 }
@@ -155,6 +160,35 @@ export function readHead(fd: number, size: number): Head {
     if (head !== undefined) return head;
     if (from === 0) return EMPTY_HEAD;
     if (window >= MAX_TORN_BYTES) throw nothingToBuildOn();
+  }
+}
+
+/**
+ * The last whole record of a closed segment, plain or compressed (by hand: warden leaves the newest plain). Throws `trail_tampered` where
+ * there is none.
+ */
+export function headBefore(path: string): Head {
+  let head: Head | undefined;
+  if (path.endsWith('.gz')) {
+    head = lastRecordIn(gunzip(path), 0);
+  } else {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      head = readHead(fd, fstatSync(fd).size);
+    } finally {
+      closeSync(fd);
+    }
+  }
+  if (head === undefined || head.seq === 0) throw nothingToBuildOn(basename(path));
+  return head;
+}
+
+function gunzip(path: string): Buffer {
+  const bytes = readFileSync(path);
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MAX_UNPACKED_BYTES });
+  } catch {
+    throw nothingToBuildOn(basename(path));
   }
 }
 

@@ -1,84 +1,249 @@
 /**
- * A file's lines as exact bytes, in constant memory. Reads up to the size that the file had at the start: what is appended
- * meanwhile belongs to the next reading. A line longer than the limit is reported, not kept.
+ * A trail's bytes as whole lines, over all its segments in order, in constant memory. What is read is the trail as it was when the reading
+ * began: the file that is written is opened first, and the segments up to it are found by name afterwards, so that one that is closed
+ * meanwhile is neither missed nor read twice. Takes no lock. A line longer than the limit is reported, not kept.
  */
-import { open } from 'node:fs/promises';
+import { createReadStream, existsSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { errnoOf, WardenError } from '../errors.ts';
+import { isStillNamed } from './head.ts';
 import { MAX_LINE_BYTES } from './record.ts';
+import { fileOf, listSegments, type Segment, TRAIL_FILE } from './segments.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 512 * 1024;
 const NEWLINE = 10;
+const DAY_MS = 86_400_000;
 
-export interface Line {
-  /** Counted from 1. */
-  readonly number: number;
-  /** Without the newline; a view that is valid until the next batch. Cut at MAX_LINE_BYTES when `overlong`. */
+/**
+ * A piece of one file. `lines`: whole lines with their newlines. The others are one line each: `overlong`, cut at the limit; `torn`, the last
+ * of its file, without a newline; or none at all: `unreadable`, a compressed segment that can't be unpacked from there on; `gone`, a segment
+ * that retention has removed since the reading began.
+ */
+export interface Block {
+  readonly kind: 'lines' | 'overlong' | 'torn' | 'unreadable' | 'gone';
+  /** The file's name in the directory. */
+  readonly file: string;
+  /** Number of its first line in the file, from 1. */
+  readonly line: number;
+  /** Valid until the next block is asked for. */
   readonly bytes: Buffer;
-  readonly overlong: boolean;
-  /** Whether a newline ended it: only the last line can lack one. */
-  readonly ended: boolean;
+  /** How many lines it has. */
+  readonly count: number;
 }
 
-/** Cuts chunks into lines; what a chunk leaves unfinished is kept for the next, up to the limit. */
+const NOTHING = Buffer.alloc(0);
+
+function countLines(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
+  return count;
+}
+
+/** Cuts a file's chunks into blocks; what a chunk leaves unfinished is kept for the next, up to the limit. */
 class Splitter {
-  #number = 0;
-  #kept: Buffer = Buffer.alloc(0);
+  readonly #file: string;
+  #line = 1;
+  #kept: Buffer = NOTHING;
   #overlong = false;
 
-  #line(bytes: Buffer, ended: boolean): Line {
-    this.#number += 1;
-    const overlong = this.#overlong || bytes.length > MAX_LINE_BYTES;
-    this.#overlong = false;
-    return { number: this.#number, bytes: bytes.subarray(0, MAX_LINE_BYTES), overlong, ended };
+  constructor(file: string) {
+    this.#file = file;
   }
 
-  push(chunk: Buffer): Line[] {
-    const lines: Line[] = [];
-    let start = 0;
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      const part = chunk.subarray(start, end);
-      lines.push(this.#line(this.#kept.length === 0 ? part : Buffer.concat([this.#kept, part]), true));
-      this.#kept = Buffer.alloc(0);
-      start = end + 1;
+  block(kind: Block['kind'], bytes: Buffer): Block {
+    const count = kind === 'lines' ? countLines(bytes) : 1;
+    const block = { kind, file: this.#file, line: this.#line, bytes, count };
+    this.#line += count;
+    return block;
+  }
+
+  *push(chunk: Buffer): Generator<Block> {
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      const first = chunk.indexOf(NEWLINE) + 1;
+      let start = 0;
+      if (this.#kept.length > 0) {
+        yield this.#whole(Buffer.concat([this.#kept, chunk.subarray(0, first)]));
+        start = first;
+      }
+      yield* this.#bounded(chunk.subarray(start, end));
+      this.#kept = NOTHING;
     }
-    this.#kept = Buffer.concat([this.#kept, chunk.subarray(start)]);
+    const rest = chunk.subarray(end);
+    // A copy: the chunk's memory is used again.
+    if (rest.length > 0) this.#kept = Buffer.concat([this.#kept, rest]);
     if (this.#kept.length > MAX_LINE_BYTES) {
       this.#overlong = true;
       this.#kept = this.#kept.subarray(0, MAX_LINE_BYTES);
     }
-    return lines;
+  }
+
+  /** One line with its newline. */
+  #whole(line: Buffer): Block {
+    const overlong = this.#overlong || line.length - 1 > MAX_LINE_BYTES;
+    this.#overlong = false;
+    return overlong ? this.block('overlong', line.subarray(0, MAX_LINE_BYTES)) : this.block('lines', line);
+  }
+
+  /** Whole lines, of which one may be too long. */
+  *#bounded(bytes: Buffer): Generator<Block> {
+    let start = 0;
+    for (let from = 0; bytes.length - from > MAX_LINE_BYTES; ) {
+      // The last newline that a line of the longest length allows; none: the line is longer.
+      const end = bytes.lastIndexOf(NEWLINE, from + MAX_LINE_BYTES);
+      if (end >= from) {
+        from = end + 1;
+        continue;
+      }
+      if (from > start) yield this.block('lines', bytes.subarray(start, from));
+      start = bytes.indexOf(NEWLINE, from) + 1;
+      yield this.block('overlong', bytes.subarray(from, from + MAX_LINE_BYTES));
+      from = start;
+    }
+    if (start < bytes.length) yield this.block('lines', bytes.subarray(start));
   }
 
   /** The last line, if no newline ended it. */
-  end(): Line[] {
-    return this.#kept.length === 0 ? [] : [this.#line(this.#kept, false)];
+  *end(): Generator<Block> {
+    if (this.#kept.length > 0) yield this.block(this.#overlong ? 'overlong' : 'torn', this.#kept);
   }
 }
 
-/** Yields the lines in batches (one for each chunk read); none if there is no such file. Throws `trail_unwritable` if it can't be read. */
-export async function* readLines(path: string): AsyncGenerator<readonly Line[]> {
+/** A plain file's blocks, up to the size that it had at the start: what is appended meanwhile belongs to the next reading. */
+async function* readPlain(file: FileHandle, name: string, onRead: (bytes: number) => void) {
+  const { size } = await file.stat();
+  const splitter = new Splitter(name);
+  // While one is looked at the next is read.
+  const buffers = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)];
+  const read = (buffer: Buffer, at: number) => file.read(buffer, 0, Math.min(CHUNK_BYTES, size - at), at);
+  let [buffer = NOTHING, other = NOTHING] = buffers;
+  let pending = size > 0 ? read(buffer, 0) : undefined;
+  for (let at = 0; pending !== undefined; ) {
+    const { bytesRead } = await pending;
+    if (bytesRead === 0) break; // it was cut while we read
+    at += bytesRead;
+    pending = at < size ? read(other, at) : undefined;
+    onRead(bytesRead);
+    yield* splitter.push(buffer.subarray(0, bytesRead));
+    [buffer, other] = [other, buffer];
+  }
+  yield* splitter.end();
+}
+
+async function* readCompressed(path: string, name: string, onRead: (bytes: number) => void) {
+  const source = createReadStream(path).on('data', (chunk) => onRead(chunk.length));
+  const unpacked = createGunzip({ chunkSize: CHUNK_BYTES });
+  // The error is the iteration's.
+  pipeline(source, unpacked, () => undefined);
+  const splitter = new Splitter(name);
   try {
-    const file = await open(path, 'r');
+    for await (const chunk of unpacked as AsyncIterable<Buffer>) yield* splitter.push(chunk);
+  } catch (thrown) {
+    if (!errnoOf(thrown).startsWith('Z_')) throw thrown;
+    yield splitter.block('unreadable', NOTHING);
+    return;
+  } finally {
+    source.destroy();
+    unpacked.destroy();
+  }
+  yield* splitter.end();
+}
+
+async function opened(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r');
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return undefined;
+    throw thrown;
+  }
+}
+
+/** One closed segment, whether it is compressed before or after it was looked for. */
+async function* readSegment(directory: string, segment: Segment, onRead: (bytes: number) => void) {
+  const { name } = segment;
+  const plain = segment.compressed ? undefined : await opened(join(directory, name));
+  if (plain !== undefined) {
     try {
-      const { size } = await file.stat();
-      const splitter = new Splitter();
-      const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-      for (let at = 0; at < size; ) {
-        const { bytesRead } = await file.read(buffer, 0, Math.min(CHUNK_BYTES, size - at), at);
-        if (bytesRead === 0) break; // it was cut while we read
-        at += bytesRead;
-        yield splitter.push(buffer.subarray(0, bytesRead));
-      }
-      yield splitter.end();
+      yield* readPlain(plain, name, onRead);
     } finally {
-      await file.close();
+      await plain.close();
+    }
+    return;
+  }
+  const file = fileOf({ ...segment, compressed: true });
+  try {
+    yield* readCompressed(join(directory, file), file, onRead);
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+    yield new Splitter(name).block('gone', NOTHING);
+  }
+}
+
+/** Those whose records can be from `since` (milliseconds since the epoch) on: of each, the next one's day is told by its name. */
+function since(segments: readonly Segment[], from: number): readonly Segment[] {
+  return segments.filter((_, index) => {
+    const next = segments[index + 1];
+    return next === undefined || Date.parse(next.day) + DAY_MS > from;
+  });
+}
+
+export interface ReadOptions {
+  /** Milliseconds since the epoch: segments that are older as a whole are passed over. */
+  readonly since?: number;
+  /** Told of each piece of a file that was read, in bytes as they are on the disk. */
+  readonly onRead?: (bytes: number) => void;
+}
+
+/**
+ * The file that is written, open, and the closed segments before it: taken anew until no segment was closed in between. Undefined: there is no
+ * such file.
+ */
+async function takeStock(directory: string) {
+  const path = join(directory, TRAIL_FILE);
+  for (;;) {
+    const current = await opened(path);
+    const segments = listSegments(directory);
+    if (current === undefined ? !existsSync(path) : isStillNamed(current.fd, path))
+      return { current, segments };
+    await current?.close();
+  }
+}
+
+/** Yields the trail's blocks; none if there is no trail. Throws `trail_unwritable` if it can't be read. */
+export async function* readTrail(directory: string, options: ReadOptions = {}): AsyncGenerator<Block> {
+  const onRead = options.onRead ?? (() => undefined);
+  try {
+    const { current, segments } = await takeStock(directory);
+    try {
+      for (const segment of since(segments, options.since ?? 0)) {
+        yield* readSegment(directory, segment, onRead);
+      }
+      if (current !== undefined) yield* readPlain(current, TRAIL_FILE, onRead);
+    } finally {
+      await current?.close();
     }
   } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return;
-    if (errnoOf(cause) === '') throw cause;
-    throw new WardenError('trail_unwritable', `the trail ${path} can't be read: ${errnoOf(cause)}`, {
+    const errno = errnoOf(cause);
+    if (errno === '') throw cause;
+    throw new WardenError('trail_unwritable', `the trail in ${directory} can't be read: ${errno}`, {
       hint: 'run this as the user that the trail belongs to',
       cause,
     });
+  }
+}
+
+/** The lines of a block without their newlines. */
+export function* linesOf({ kind, bytes }: Block): Generator<Buffer> {
+  if (kind !== 'lines') {
+    if (bytes.length > 0) yield bytes;
+    return;
+  }
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+    yield bytes.subarray(start, end);
+    start = end + 1;
   }
 }

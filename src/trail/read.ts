@@ -1,22 +1,16 @@
 /** Reads a trail's records for views over it. What is not a record is left out and counted: verify says what is wrong with it. */
-import { join } from 'node:path';
-import { readLines } from './lines.ts';
+import { linesOf, readTrail } from './lines.ts';
 import { parseRecord, type TrailRecord } from './record.ts';
-import { TRAIL_FILE } from './trail.ts';
+import { frontOf } from './segments.ts';
 
 export interface ReadSummary {
-  /** Lines that were not records (a torn last line among them). */
+  /** Lines that were not records (a torn last line among them), and compressed segments that can't be unpacked. */
   readonly skipped: number;
 }
 
-/** The `ts` that a line claims, found without parsing the whole: warden writes it near the front. */
-function claimedTime(bytes: Buffer): string | undefined {
-  return /"ts":"([^"]{24})"/.exec(bytes.toString('latin1', 0, 128))?.[1];
-}
-
 /**
- * Calls `visit` for each record from `since` (milliseconds since the epoch) on, in the order of the file, in constant memory.
- * Throws `trail_unwritable` when the file can't be read; a missing file has no records.
+ * Calls `visit` for each record from `since` (milliseconds since the epoch) on, over all segments, in order, in constant memory; what was
+ * there when it was called, without holding up who writes. Throws `trail_unwritable` when the trail can't be read; a missing one has no records.
  */
 export async function readRecords(
   directory: string,
@@ -25,14 +19,19 @@ export async function readRecords(
 ): Promise<ReadSummary> {
   const from = new Date(since).toISOString();
   let skipped = 0;
-  for await (const lines of readLines(join(directory, TRAIL_FILE))) {
-    for (const { bytes, overlong, ended } of lines) {
-      // Parsing is what costs: a line that says it is older is not parsed.
-      const time = claimedTime(bytes);
-      if (time !== undefined && time < from) continue;
-      const parsed = ended && !overlong ? parseRecord(bytes) : undefined;
-      if (parsed === undefined || 'reason' in parsed) skipped += 1;
-      else if (parsed.record.ts >= from) visit(parsed.record);
+  for await (const block of readTrail(directory, { since })) {
+    // Retention keeps no record that is of interest.
+    if (block.kind === 'gone') continue;
+    if (block.kind !== 'lines') skipped += 1;
+    else {
+      for (const line of linesOf(block)) {
+        // Parsing is what costs: a line that says it is older is not parsed.
+        const said = frontOf(line)?.ts;
+        if (said !== undefined && said < from) continue;
+        const parsed = parseRecord(line);
+        if ('reason' in parsed) skipped += 1;
+        else if (parsed.record.ts >= from) visit(parsed.record);
+      }
     }
   }
   return { skipped };

@@ -54,6 +54,8 @@ export const EVENTS = {
   'trail.torn': 'W9001',
   /** The trail signed as it was: the note is in `checkpoint`. */
   'trail.checkpoint': 'W9002',
+  /** A segment was removed, as the configuration says: the note is in `tombstone`. */
+  'trail.removed': 'W9003',
 } as const;
 export type EventName = keyof typeof EVENTS;
 
@@ -136,6 +138,7 @@ const bodySchema = z.strictObject({
     .optional(),
   /** A signed note (docs/trail.md). */
   checkpoint: text.optional(),
+  tombstone: text.optional(),
   message: text.optional(),
 });
 
@@ -172,6 +175,11 @@ export function parseRecord(bytes: Buffer): { readonly record: TrailRecord } | {
 /** What a caller says; the trail adds v, seq, id, ts, mono_ns, boot_id, code and prev. */
 export interface RecordInput extends Omit<z.infer<typeof bodySchema>, 'event' | 'code'> {
   readonly event: EventName;
+}
+
+/** The record of a checkpoint: its note. */
+export function checkpointRecord(checkpoint: string): RecordInput {
+  return { event: 'trail.checkpoint', phase: 'single', outcome: 'ok', checkpoint };
 }
 
 /** The stable code of an event with that outcome: `W1001I`, `W1001W`, `W1001E`. */
@@ -264,6 +272,7 @@ export function encodeBody(input: RecordInput): string {
       break_glass: bounded(policy.break_glass, 'policy.break_glass'),
     },
     checkpoint: bounded(input.checkpoint, 'checkpoint'),
+    tombstone: bounded(input.tombstone, 'tombstone'),
     message: messageOf(input.message),
   });
   // 512 bytes are more than the fields that the trail adds can take.

@@ -8,29 +8,34 @@
  * are, whoever wrote them, and no record is acknowledged before the sync that began after its write.
  * A sync that fails cannot be explained away by a later one that succeeds (the kernel may have dropped the pages): its lines
  * are taken back unless others have built on them; nobody was told that they are durable.
- * Left out: rotation, a reserve for the full disk. Checkpoints are made beside it (checkpointer.ts).
+ * The file is closed when it has its size, and at each day's first record: renamed under the lock, after which nobody writes to it. The
+ * first line of the next one is a checkpoint of the record before. So that the order holds over both files, whoever opens the new one
+ * syncs the one before it together with its own first group.
+ * Left out: checkpoints in between (checkpointer.ts), compression and retention (upkeep.ts).
  */
-import { closeSync, fdatasync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fstatSync, ftruncateSync, open, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { errnoOf, WardenError } from '../errors.ts';
-import { bootId } from '../system/boot.ts';
+import { WardenError } from '../errors.ts';
 import type { Clock } from '../system/clock.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { ulid } from '../system/ids.ts';
 import { tryLock, unlock } from '../system/lock.ts';
+import { type AppendedRecord, chainLines } from './chain.ts';
 import {
   EMPTY_HEAD,
   endsWith,
   type Head,
+  headBefore,
   isStillNamed,
   openTrailFile,
   readHead,
   setAsideTorn,
 } from './head.ts';
-import { encodeBody, lineHash, type RecordInput } from './record.ts';
+import { checkpointRecord, encodeBody, type RecordInput } from './record.ts';
+import { closeSegment, type Front, fileOf, firstOf, listSegments, TRAIL_FILE } from './segments.ts';
+import { silentDisk, writeFailure } from './write-failure.ts';
 
-export const TRAIL_FILE = 'trail.jsonl';
 /** How long a group waits for the lock, and how often it tries. Holders need well under a millisecond. */
 const LOCK_LIMIT_MS = 2000;
 const LOCK_RETRY_MS = 2;
@@ -38,20 +43,20 @@ const LOCK_RETRY_MS = 2;
 const SYNC_LIMIT_MS = 5000;
 /** Records in one group. */
 const MAX_GROUP = 1024;
+/** A record's own fields, on top of its body: more than they take. */
+const FRAME_BYTES = 512;
+export const SEGMENT_BYTES = 64 * 1024 * 1024;
 
 export interface TrailOptions {
   readonly clock: Clock;
   /** Told of each record that has become durable. */
   readonly onAppended?: (record: AppendedRecord) => void;
-}
-
-/** What a record became: its place in the chain. */
-export interface AppendedRecord {
-  readonly seq: number;
-  readonly id: string;
-  readonly ts: string;
-  /** SHA-256 of the line, hex. */
-  readonly hash: string;
+  /** How many bytes a segment may have, looked at anew each time; 64 MiB where it is left out. */
+  readonly segmentBytes?: () => number;
+  /** Signs what was last, for the first line of a new segment; undefined where it can't be signed. */
+  readonly seal?: (last: Pick<AppendedRecord, 'seq' | 'hash'>) => string | undefined;
+  /** Told when this process has begun a segment, and of the checkpoint in its first line. */
+  readonly onSegment?: (checkpoint: string | undefined) => void;
 }
 
 interface Waiting {
@@ -60,24 +65,32 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-const PROBLEMS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
-  ENOSPC: ['the disk is full', 'free space there: no certificate is issued without a durable record'],
-  EDQUOT: ['the quota is used up', 'free space there: no certificate is issued without a durable record'],
-  EROFS: ['the file system is read-only', 'make it writable, or set state_dir to a place that is'],
-  EACCES: ['permission denied', 'make the audit directory yours, or set state_dir to a place that is'],
-  EPERM: ['not permitted', 'make the audit directory yours (and not immutable), or set state_dir elsewhere'],
-  ELOOP: ['it is a symbolic link', 'put the file itself there'],
-  EIO: ['the disk reports an error', 'look at the kernel log, and set state_dir to a disk that works'],
-};
+/** Makes a closed segment durable; one that has gone was compressed, which does it too. */
+function syncClosed(path: string, done: (error: Error | null) => void): void {
+  open(path, 'r', (failed, fd) => {
+    if (failed) done(failed.code === 'ENOENT' ? null : failed);
+    else
+      fdatasync(fd, (error) => {
+        closeSync(fd);
+        done(error);
+      });
+  });
+}
 
 /** Appends records to one trail. Opens nothing until the first append; an append after a failure tries again from the start. */
 export class Trail {
   readonly #directory: string;
   readonly #path: string;
   readonly #clock: Clock;
-  readonly #onAppended: (record: AppendedRecord) => void;
+  readonly #options: TrailOptions;
   #fd: number | undefined;
   #head: Head = EMPTY_HEAD;
+  /** Of the open file: whether its end has been read, its first line, and the closed segment before it until that is surely durable. */
+  #known = false;
+  #first: Front | undefined;
+  #before: string | undefined;
+  /** While it is empty: whether it goes on where that segment ends. */
+  #continues = false;
   #queue: Waiting[] = [];
   #draining: Promise<void> | undefined;
   /** A sync that has outlived its limit is still running: another one would only wait behind it. */
@@ -89,7 +102,7 @@ export class Trail {
     this.#directory = directory;
     this.#path = join(directory, TRAIL_FILE);
     this.#clock = options.clock;
-    this.#onAppended = options.onAppended ?? (() => undefined);
+    this.#options = options;
   }
 
   /** A trail that is open already, a torn last line set aside. Rejects as `append` does. */
@@ -99,7 +112,7 @@ export class Trail {
       await trail.#commit([]);
     } catch (thrown) {
       trail.#letGo();
-      throw trail.#explain(thrown);
+      throw writeFailure(trail.#path, thrown);
     }
     return trail;
   }
@@ -128,6 +141,8 @@ export class Trail {
     // While a stuck sync runs the descriptor must not be given to another file.
     if (this.#fd !== undefined && !this.#stuck) closeSync(this.#fd);
     this.#fd = undefined;
+    this.#known = false;
+    this.#first = undefined;
   }
 
   async #drain(): Promise<void> {
@@ -139,10 +154,10 @@ export class Trail {
         const appended = await this.#commit(group.map((waiting) => waiting.body));
         for (const record of appended) {
           group.shift()?.resolve(record);
-          this.#onAppended(record);
+          this.#options.onAppended?.(record);
         }
       } catch (thrown) {
-        const error = this.#explain(thrown);
+        const error = writeFailure(this.#path, thrown);
         for (const waiting of group) waiting.reject(error);
       }
     }
@@ -152,22 +167,11 @@ export class Trail {
   /** Writes the bodies as the next lines and makes them durable. */
   async #commit(bodies: readonly string[]): Promise<AppendedRecord[]> {
     if (this.#stuck) {
-      throw new WardenError('trail_unwritable', `the disk under ${this.#path} still does not answer`, {
-        hint: 'look at the disk, or set state_dir to another one',
-      });
+      throw silentDisk(this.#path, 'still does not answer');
     }
     if (this.#closed && this.#fd === undefined)
       throw new WardenError('trail_unwritable', 'the trail is closed');
-    const fd = await this.#lock();
-    let former: Head;
-    let appended: AppendedRecord[];
-    try {
-      const torn = this.#refreshHead(fd);
-      former = this.#head;
-      appended = this.#write(fd, torn === undefined ? bodies : [torn, ...bodies]);
-    } finally {
-      unlock(fd);
-    }
+    const { fd, former, appended, begun, more } = await this.#writeLocked(bodies);
     if (appended.length === 0) return appended;
     try {
       await this.#sync(fd);
@@ -175,7 +179,48 @@ export class Trail {
       if (!this.#stuck) await this.#takeBack(former);
       throw thrown;
     }
-    return appended.slice(appended.length - bodies.length);
+    if (begun !== undefined) this.#options.onSegment?.(begun.checkpoint);
+    return appended.slice(more);
+  }
+
+  /** Under the lock: closes the file if it is due, and writes; `more` lines of its own come before those that were asked for. */
+  async #writeLocked(bodies: readonly string[]) {
+    const lead: string[] = [];
+    for (;;) {
+      const fd = await this.#lock();
+      try {
+        const torn = this.#refreshHead(fd);
+        if (torn !== undefined) lead.push(torn);
+        const due = this.#isDue(fd, bodies) ? this.#first : undefined;
+        if (due !== undefined && closeSegment(this.#directory, due)) continue;
+        const former = this.#head;
+        const begun = this.#continues && former.end === 0 ? this.#seal(former) : undefined;
+        if (begun?.body !== undefined) lead.unshift(begun.body);
+        const appended = this.#write(fd, [...lead, ...bodies]);
+        return { fd, former, appended, begun, more: lead.length };
+      } finally {
+        unlock(fd);
+      }
+    }
+  }
+
+  /** Whether the file is to be closed before these are written: it is full, or of another day. */
+  #isDue(fd: number, bodies: readonly string[]): boolean {
+    if (this.#head.end === 0 || bodies.length === 0) return false;
+    this.#first ??= firstOf(fd);
+    if (this.#first === undefined) return false;
+    const size = bodies.reduce((sum, body) => sum + body.length + FRAME_BYTES, this.#head.end);
+    const today = new Date(this.#clock.now()).toISOString().slice(0, 10);
+    return size > (this.#options.segmentBytes?.() ?? SEGMENT_BYTES) || this.#first.ts.slice(0, 10) < today;
+  }
+
+  /** The checkpoint in a segment's first line, of the record before it. */
+  #seal(last: Head) {
+    const checkpoint = this.#options.seal?.(last);
+    return {
+      checkpoint,
+      body: checkpoint === undefined ? undefined : encodeBody(checkpointRecord(checkpoint)),
+    };
   }
 
   /** The open file that has the trail's name, locked. Waits by asking again: a blocking flock would stop the whole process. */
@@ -202,11 +247,21 @@ export class Trail {
   /** Learns where the chain ends now. Returns the body of a `trail.torn` record when a torn line had to be set aside. */
   #refreshHead(fd: number): string | undefined {
     const { size } = fstatSync(fd);
-    if (endsWith(fd, size, this.#head)) return undefined;
+    if (this.#known && endsWith(fd, size, this.#head)) return undefined;
     const found = readHead(fd, size);
     const { end } = found;
-    // No record where there was one: someone removed or emptied the file. The chain goes on, so that verify shows the loss.
-    this.#head = found.seq === 0 ? { ...found, seq: this.#head.seq, hash: this.#head.hash } : found;
+    const newest = this.#known && found.seq > 0 ? undefined : this.#newestClosed();
+    if (!this.#known) this.#before = newest;
+    this.#known = true;
+    if (found.seq > 0) {
+      this.#head = found;
+    } else {
+      const before = newest === undefined ? EMPTY_HEAD : headBefore(newest);
+      // Less than there was: someone removed or emptied the file. The chain goes on, so that verify shows the loss.
+      this.#continues = before.seq > 0 && before.seq >= this.#head.seq;
+      const { seq, hash } = this.#continues ? before : this.#head;
+      this.#head = { ...found, seq, hash };
+    }
     if (end === size) return undefined;
     const name = `torn-${ulid(this.#clock.now())}.txt`;
     const sha256 = setAsideTorn(fd, end, size, this.#directory, name);
@@ -219,35 +274,23 @@ export class Trail {
     });
   }
 
+  #newestClosed(): string | undefined {
+    const newest = listSegments(this.#directory).at(-1);
+    return newest && join(this.#directory, fileOf(newest));
+  }
+
   /** Appends the lines with one write and moves the head; a partial write is cut off again. */
   #write(fd: number, bodies: readonly string[]): AppendedRecord[] {
-    const appended: AppendedRecord[] = [];
-    // Time is taken under the lock: in file order it goes backwards only when the clock does.
-    const now = this.#clock.now();
-    const ts = new Date(now).toISOString();
-    const mono = this.#clock.monotonicNs();
     const former = this.#head;
-    let { seq, hash } = former;
-    let line = '';
-    let text = '';
-    for (const body of bodies) {
-      seq += 1;
-      const id = ulid(now);
-      line = `{"v":1,"seq":${seq},"id":"${id}","ts":"${ts}","mono_ns":"${mono}","boot_id":"${bootId()}",${body},"prev":"${hash}"}`;
-      hash = lineHash(line);
-      text += `${line}\n`;
-      appended.push({ seq, id, ts, hash });
-    }
-    const bytes = Buffer.from(text);
+    // Time is taken under the lock: in file order it goes backwards only when the clock does.
+    const { bytes, appended, next } = chainLines(former, bodies, this.#clock);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
     } catch (thrown) {
       this.#cut(fd, former.end);
       throw thrown;
     }
-    if (appended.length > 0) {
-      this.#head = { seq, hash, line: Buffer.from(`${line}\n`), end: former.end + bytes.length };
-    }
+    this.#head = next;
     return appended;
   }
 
@@ -255,18 +298,27 @@ export class Trail {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#stuck = true;
-        reject(
-          new WardenError('trail_unwritable', `the disk under ${this.#path} has not answered for 5 s`, {
-            hint: 'look at the disk, or set state_dir to another one',
-          }),
-        );
+        reject(silentDisk(this.#path, 'has not answered for 5 s'));
       }, SYNC_LIMIT_MS);
-      fdatasync(fd, (error) => {
+      const done = (error: Error | null) => {
         clearTimeout(timer);
         this.#stuck = false;
         if (this.#fd !== fd) closeSync(fd);
         if (error) reject(error);
         else resolve();
+      };
+      const before = this.#before;
+      if (before === undefined) {
+        fdatasync(fd, done);
+        return;
+      }
+      syncClosed(before, (error) => {
+        if (error) {
+          done(error);
+          return;
+        }
+        if (this.#before === before) this.#before = undefined;
+        fdatasync(fd, done);
       });
     });
   }
@@ -294,19 +346,6 @@ export class Trail {
     } catch {
       return false;
     }
-  }
-
-  #explain(thrown: unknown): WardenError {
-    if (thrown instanceof WardenError) {
-      if (thrown.code !== 'config_permissions') return thrown;
-      return new WardenError('trail_unwritable', thrown.message, { hint: thrown.hint, cause: thrown });
-    }
-    const errno = errnoOf(thrown);
-    const [what, hint] = PROBLEMS[errno] ?? [errno || String(thrown), 'look at state_dir and its disk'];
-    return new WardenError('trail_unwritable', `the trail ${this.#path} can't be written: ${what}`, {
-      hint,
-      cause: thrown,
-    });
   }
 }
 

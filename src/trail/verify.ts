@@ -1,70 +1,32 @@
 /**
- * Verifies a trail's file by itself: the chain over the exact bytes, sequence numbers, the shape of each record.
- * Its checkpoints are checked against the lines and, where a key is given, their signatures. What the file alone can't show: lines cut
- * from the end, and a whole new chain with a key that was stolen or made anew. For that there are anchors: checkpoints from before,
+ * Verifies a trail by its files alone: the chain over the exact bytes, across all segments, sequence numbers, the shape of each record.
+ * Its checkpoints and tombstones are checked against the lines and, where a key is given, their signatures. What the files alone can't show:
+ * lines cut from the end, and a whole new chain with a key that was stolen or made anew. For that there are anchors: checkpoints from before,
  * kept elsewhere.
- * One pass, constant memory: lists are bounded and say so.
+ * One pass, constant memory. A clock that was set back is a warning, as clocks are; one that the boot itself does not allow is a finding.
  */
-import { join } from 'node:path';
-import { sanitizeLine } from '../system/sanitize.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
-import { type Line, readLines } from './lines.ts';
+import { type Link, readFast } from './fast-line.ts';
+import { type Block, linesOf, readTrail } from './lines.ts';
 import type { NoteKey } from './note.ts';
 import { lineHash, NO_LINE_BEFORE, parseRecord, type TrailRecord } from './record.ts';
-import { TRAIL_FILE } from './trail.ts';
+import { TRAIL_FILE } from './segments.ts';
+import { readTombstone, type Tombstone } from './tombstone.ts';
+import {
+  type Finding,
+  type FindingCode,
+  Listed,
+  type Orphan,
+  type Removed,
+  type Verification,
+} from './verification.ts';
 
-/** Findings, warnings and orphans that are kept, of each; more are only counted. */
-const MAX_LISTED = 1000;
 /** Intents that may wait for their result at one time; beyond it the oldest counts as an orphan. */
 const MAX_WAITING = 100_000;
-
-export type FindingCode =
-  | 'overlong'
-  | 'not_a_record'
-  | 'chain_broken'
-  | 'seq_gap'
-  | 'start_missing'
-  | 'time_backwards'
-  | 'checkpoint_wrong'
-  | 'checkpoint_forged'
-  | 'anchor_wrong'
-  | 'tail_missing'
-  | 'torn_set_aside';
-
-export interface Finding {
-  /** Line in the file, from 1. */
-  readonly line: number;
-  readonly code: FindingCode;
-  readonly message: string;
-}
-
-/** An intent that no result followed: the request may have reached OpenBao. */
-export interface Orphan {
-  readonly line: number;
-  readonly seq: number;
-  readonly ts: string;
-  readonly corr: string;
-}
-
-export interface Verification {
-  /** Whether the file is what warden wrote, as far as the file itself can tell. */
-  readonly intact: boolean;
-  readonly records: number;
-  /** Checkpoints among them. */
-  readonly checkpoints: number;
-  /** The last line: note it elsewhere to find a cut tail later. `seq` 0 when there is none. */
-  readonly head: { readonly seq: number; readonly hash: string };
-  /** Evidence of change; at most 1000, `problemCount` counts all. */
-  readonly problems: readonly Finding[];
-  readonly problemCount: number;
-  /** Worth knowing, not evidence: the clock went back, a torn line was set aside. */
-  readonly warnings: readonly Finding[];
-  readonly warningCount: number;
-  readonly orphans: readonly Orphan[];
-  readonly orphanCount: number;
-  /** A last line without its newline: its writer crashed, or is writing now. Not evidence; the next append sets it aside. */
-  readonly torn: { readonly line: number; readonly bytes: number } | undefined;
-}
+/** Hashes of so many lines are kept: a checkpoint speaks of one shortly before it. */
+const REMEMBERED = 4_096;
+/** A reading that retention overtakes is begun again. */
+const MAX_READINGS = 10;
 
 /** What to hold the trail against. */
 export interface VerifyOptions {
@@ -72,34 +34,42 @@ export interface VerifyOptions {
   readonly key?: NoteKey | undefined;
   /** Checkpoints from before, kept elsewhere, whose signatures were verified. */
   readonly anchors?: readonly Pick<Checkpoint, 'seq' | 'hash'>[];
+  /** Told of each piece that was read: its bytes on the disk, and all records so far. */
+  readonly onProgress?: (bytes: number, records: number) => void;
 }
 
-/** For reading what a checkpoint says, where nobody's signature is looked at. */
+/** For reading what a note says, where nobody's signature is looked at. */
 const NO_KEY: NoteKey = { name: '-', publicKey: Buffer.alloc(32) };
 
-/** Hashes of so many lines are kept: a checkpoint speaks of one shortly before it. */
-const REMEMBERED = 4_096;
+function earlier(mono: string, than: string): boolean {
+  return mono.length === than.length ? mono < than : BigInt(mono) < BigInt(than);
+}
 
 class Verifier {
   readonly #key: NoteKey | undefined;
   readonly #anchors: ReadonlyMap<number, readonly string[]>;
-  /** Sequence number → hash, of the last lines. */
-  readonly #hashes = new Map<number, string>();
-  #missing: Set<number>;
-  checkpoints = 0;
-  records = 0;
-  seq = 0;
-  hash = NO_LINE_BEFORE;
-  torn: Verification['torn'];
-  readonly problems: Finding[] = [];
-  problemCount = 0;
-  readonly warnings: Finding[] = [];
-  warningCount = 0;
-  readonly orphans: Orphan[] = [];
-  orphanCount = 0;
+  readonly #missing: Set<number>;
+  /** Sequence number and hash of the last lines, by the remainder of the number. */
+  readonly #seqs: number[] = new Array<number>(REMEMBERED).fill(0);
+  readonly #hashes: string[] = new Array<string>(REMEMBERED).fill('');
   readonly #waiting = new Map<string, Orphan>();
+  readonly #problems = new Listed<Finding>();
+  readonly #warnings = new Listed<Finding>();
+  readonly #orphans = new Listed<Orphan>();
+  #checkpoints = 0;
+  #segments = 0;
+  records = 0;
+  #seq = 0;
+  #hash = NO_LINE_BEFORE;
+  #torn: Verification['torn'];
+  /** The first record of a trail that does not begin with record 1, until a tombstone explains it. */
+  #start: { readonly file: string; readonly seq: number; readonly prev: string } | undefined;
+  #tombstone: Tombstone | undefined;
   #time = '';
-  #lines = 0;
+  #mono = '';
+  #boot = '';
+  #file = '';
+  #line = 0;
 
   constructor({ key, anchors = [] }: VerifyOptions) {
     this.#key = key;
@@ -109,179 +79,188 @@ class Verifier {
     this.#missing = new Set(bySeq.keys());
   }
 
-  #problem(line: number, code: FindingCode, message: string): void {
-    this.problemCount += 1;
-    if (this.problems.length < MAX_LISTED) this.problems.push({ line, code, message });
+  #problem(code: FindingCode, message: string): void {
+    this.#problems.push({ file: this.#file, line: this.#line, code, message });
   }
 
-  #warn(line: number, code: FindingCode, message: string): void {
-    this.warningCount += 1;
-    if (this.warnings.length < MAX_LISTED) this.warnings.push({ line, code, message });
+  #warn(code: FindingCode, message: string): void {
+    this.#warnings.push({ file: this.#file, line: this.#line, code, message });
   }
 
-  #orphan(orphan: Orphan): void {
-    this.orphanCount += 1;
-    if (this.orphans.length < MAX_LISTED) this.orphans.push(orphan);
-  }
-
-  line({ number, bytes, overlong, ended }: Line): void {
-    this.#lines = number;
-    if (!ended) {
-      this.torn = { line: number, bytes: bytes.length };
+  block(block: Block): void {
+    const { kind, bytes, file } = block;
+    if (file !== this.#file) this.#segments += 1;
+    this.#file = file;
+    this.#line = block.line - 1;
+    if (kind === 'lines') {
+      for (const line of linesOf(block)) this.#next(line);
       return;
     }
-    const before = this.hash;
-    this.hash = lineHash(bytes);
-    if (overlong) {
-      this.#problem(number, 'overlong', 'the line is longer than any that warden writes');
+    // It shows in the next record's number.
+    if (kind === 'gone') return;
+    this.#line += 1;
+    if (kind === 'unreadable') {
+      this.#problem('segment_unreadable', "the segment can't be unpacked from here on: its file was changed");
+    } else if (kind === 'torn' && file === TRAIL_FILE) {
+      this.#torn = { line: this.#line, bytes: bytes.length };
+    } else {
+      this.#hash = lineHash(bytes);
+      if (kind === 'torn') this.#problem('not_a_record', 'the line has no end, and its segment was closed');
+      else this.#problem('overlong', 'the line is longer than any that warden writes');
+    }
+  }
+
+  #next(bytes: Buffer): void {
+    this.#line += 1;
+    const before = this.#hash;
+    const text = bytes.toString('latin1');
+    const link = readFast(text);
+    if (link !== undefined) {
+      this.records += 1;
+      // ASCII alone: the text's hash is that of its bytes.
+      this.#hash = lineHash(text);
+      this.#chain(link, before);
+      this.#joins(link);
       return;
     }
+    this.#hash = lineHash(bytes);
     const parsed = parseRecord(bytes);
     if ('reason' in parsed) {
-      this.#problem(number, 'not_a_record', `the line is not a record that warden writes: ${parsed.reason}`);
+      this.#problem('not_a_record', `the line is not a record that warden writes: ${parsed.reason}`);
       return;
     }
     this.records += 1;
-    this.#chain(number, parsed.record, before);
-    this.#hold(number, parsed.record);
-    this.#joins(number, parsed.record);
+    this.#chain(parsed.record, before);
+    this.#joins(parsed.record);
+    this.#says(parsed.record);
   }
 
-  #chain(number: number, record: TrailRecord, before: string): void {
-    if (number === 1 && record.seq > 1) {
-      const message = `the trail begins with record ${record.seq}: what came before is not in this file`;
-      this.#problem(number, 'start_missing', message);
+  #chain({ seq, prev, ts, mono_ns, boot_id }: Link, before: string): void {
+    const holds = prev === before && seq === this.#seq + 1;
+    if (this.#line === 1 && this.#segments === 1 && seq > 1) {
+      this.#start = { file: this.#file, seq, prev };
+    } else if (this.#line === 1 && this.#segments > 1 && seq > this.#seq + 1) {
+      const message = `records ${this.#seq + 1} to ${seq - 1} are missing: a segment before ${this.#file} is not there`;
+      this.#problem('segment_missing', message);
     } else {
-      if (record.prev !== before) {
+      if (prev !== before) {
         const message =
           'the line does not continue the line before it: that one was changed, or lines were removed or inserted';
-        this.#problem(number, 'chain_broken', message);
+        this.#problem('chain_broken', message);
       }
-      if (record.seq !== this.seq + 1) {
-        this.#problem(number, 'seq_gap', `record ${record.seq} follows record ${this.seq}`);
-      }
+      if (seq !== this.#seq + 1) this.#problem('seq_gap', `record ${seq} follows record ${this.#seq}`);
     }
-    this.seq = record.seq;
-    if (record.ts < this.#time) {
-      this.#warn(number, 'time_backwards', `the clock went back from ${this.#time} to ${record.ts}`);
+    this.#seq = seq;
+    if (ts < this.#time) this.#warn('time_backwards', `the clock went back from ${this.#time} to ${ts}`);
+    if (holds && boot_id === this.#boot && earlier(mono_ns, this.#mono)) {
+      const message = `the machine's own clock went back within one boot, from ${this.#mono} to ${mono_ns} ns`;
+      this.#problem('clock_impossible', message);
     }
-    this.#time = record.ts;
-  }
-
-  /** Against anchors, and what a checkpoint in the trail says of the lines before it. */
-  #hold(number: number, record: TrailRecord): void {
-    const { seq } = record;
-    this.#hashes.set(seq, this.hash);
-    if (this.#hashes.size > REMEMBERED) this.#hashes.delete(seq - REMEMBERED);
+    this.#time = ts;
+    this.#mono = mono_ns;
+    this.#boot = boot_id;
+    this.#seqs[seq % REMEMBERED] = seq;
+    this.#hashes[seq % REMEMBERED] = this.#hash;
     const wanted = this.#anchors.get(seq);
-    if (wanted !== undefined) {
-      this.#missing.delete(seq);
-      if (wanted.some((hash) => hash !== this.hash))
-        this.#problem(number, 'anchor_wrong', `record ${seq} is not the one that an anchor was made of`);
-    }
-    if (record.checkpoint === undefined) return;
-    this.checkpoints += 1;
-    const checkpoint = this.#key === undefined ? undefined : readCheckpoint(record.checkpoint, this.#key);
-    const said = checkpoint ?? readCheckpoint(record.checkpoint, NO_KEY);
-    if (said === undefined || (this.#key !== undefined && checkpoint?.signed !== true))
-      this.#problem(number, 'checkpoint_forged', 'the checkpoint is not signed by the key of this trail');
-    if (said === undefined) return;
-    const known = this.#hashes.get(said.seq);
-    if (said.seq >= seq || (known !== undefined && known !== said.hash))
-      this.#problem(number, 'checkpoint_wrong', `the checkpoint speaks of another record ${said.seq}`);
+    if (wanted === undefined) return;
+    this.#missing.delete(seq);
+    if (wanted.some((hash) => hash !== this.#hash))
+      this.#problem('anchor_wrong', `record ${seq} is not the one that an anchor was made of`);
   }
 
-  #joins(line: number, record: TrailRecord): void {
-    const { event, phase, corr, seq, ts } = record;
-    if (event === 'trail.torn')
-      this.#warn(line, 'torn_set_aside', record.message ?? 'a torn line was set aside');
+  /** What a record says of the trail itself. */
+  #says({ seq, event, message, checkpoint, tombstone }: TrailRecord): void {
+    if (event === 'trail.torn') this.#warn('torn_set_aside', message ?? 'a torn line was set aside');
+    if (checkpoint !== undefined) this.#checkpoint(checkpoint, seq);
+    if (tombstone === undefined) return;
+    const said = readTombstone(tombstone, this.#key ?? NO_KEY);
+    if (said === undefined || (this.#key !== undefined && !said.signed))
+      this.#problem('tombstone_forged', 'the tombstone is not signed by the key of this trail');
+    else if (said.last + 1 === this.#start?.seq && said.hash === this.#start.prev) this.#tombstone = said;
+  }
+
+  #checkpoint(note: string, seq: number): void {
+    this.#checkpoints += 1;
+    const said = readCheckpoint(note, this.#key ?? NO_KEY);
+    if (said === undefined || (this.#key !== undefined && !said.signed))
+      this.#problem('checkpoint_forged', 'the checkpoint is not signed by the key of this trail');
+    if (said === undefined) return;
+    const at = said.seq % REMEMBERED;
+    const known = this.#seqs[at] === said.seq ? this.#hashes[at] : undefined;
+    if (said.seq >= seq || (known !== undefined && known !== said.hash))
+      this.#problem('checkpoint_wrong', `the checkpoint speaks of another record ${said.seq}`);
+  }
+
+  #joins({ phase, corr, seq, ts }: Link): void {
     if (corr === undefined) return;
     if (phase === 'result') this.#waiting.delete(corr);
     if (phase !== 'intent') return;
-    this.#waiting.set(corr, { line, seq, ts, corr });
+    this.#waiting.set(corr, { file: this.#file, line: this.#line, seq, ts, corr });
     if (this.#waiting.size <= MAX_WAITING) return;
     const oldest = this.#waiting.entries().next().value;
     if (oldest === undefined) return;
     this.#waiting.delete(oldest[0]);
-    this.#orphan(oldest[1]);
+    this.#orphans.push(oldest[1]);
+  }
+
+  /** Where the trail does not begin with record 1: what was removed, by a tombstone's word; else that is a finding. */
+  #beginning(): Removed | undefined {
+    if (this.#start === undefined) return undefined;
+    const { file, seq } = this.#start;
+    if (this.#tombstone === undefined) {
+      const message = `the trail begins with record ${seq}: what came before is not there, and no tombstone says why`;
+      this.#problems.unshift({ file, line: 1, code: 'start_missing', message });
+      return undefined;
+    }
+    const { last, ts } = this.#tombstone;
+    const beyond = [...this.#missing].filter((anchor) => anchor <= last);
+    for (const anchor of beyond) this.#missing.delete(anchor);
+    return { last, ts, anchors: beyond.length };
   }
 
   done(): Verification {
-    for (const orphan of this.#waiting.values()) this.#orphan(orphan);
+    for (const orphan of this.#waiting.values()) this.#orphans.push(orphan);
+    const removed = this.#beginning();
+    this.#line += 1;
     for (const seq of [...this.#missing].sort((a, b) => a - b)) {
-      const message = `an anchor was made of record ${seq}, and the trail ends with ${this.seq}`;
+      const message = `an anchor was made of record ${seq}, and the trail ends with ${this.#seq}`;
       this.#problem(
-        this.#lines + 1,
         'tail_missing',
-        seq > this.seq ? message : `record ${seq}, of which an anchor was made, is missing`,
+        seq > this.#seq ? message : `record ${seq}, of which an anchor was made, is missing`,
       );
     }
-    const {
-      checkpoints,
-      records,
-      problems,
-      problemCount,
-      warnings,
-      warningCount,
-      orphans,
-      orphanCount,
-      torn,
-    } = this;
     return {
-      intact: problemCount === 0,
-      records,
-      checkpoints,
-      head: { seq: this.seq, hash: this.hash },
-      problems,
-      problemCount,
-      warnings,
-      warningCount,
-      orphans,
-      orphanCount,
-      torn,
+      intact: this.#problems.count === 0,
+      segments: this.#segments,
+      records: this.records,
+      checkpoints: this.#checkpoints,
+      head: { seq: this.#seq, hash: this.#hash },
+      removed,
+      problems: this.#problems.kept,
+      problemCount: this.#problems.count,
+      warnings: this.#warnings.kept,
+      warningCount: this.#warnings.count,
+      orphans: this.#orphans.kept,
+      orphanCount: this.#orphans.count,
+      torn: this.#torn,
     };
   }
 }
 
 /**
- * Verifies the trail in `directory` (`<state_dir>/audit`) as it is now; a missing file is an empty trail.
- * Throws `trail_unwritable` when the file can't be read.
+ * Verifies the trail in `directory` (`<state_dir>/audit`) as it is now; a missing one is empty. Throws `trail_unwritable` when it can't be
+ * read.
  */
 export async function verifyTrail(directory: string, options: VerifyOptions = {}): Promise<Verification> {
-  const verifier = new Verifier(options);
-  for await (const lines of readLines(join(directory, TRAIL_FILE))) {
-    for (const line of lines) verifier.line(line);
+  for (let reading = 1; ; reading += 1) {
+    const verifier = new Verifier(options);
+    let overtaken = false;
+    const onRead = (bytes: number) => options.onProgress?.(bytes, verifier.records);
+    for await (const block of readTrail(directory, { onRead })) {
+      overtaken ||= block.kind === 'gone' && reading < MAX_READINGS;
+      if (overtaken) break;
+      verifier.block(block);
+    }
+    if (!overtaken) return verifier.done();
   }
-  return verifier.done();
-}
-
-function list(title: string, count: number, rows: readonly string[]): string[] {
-  if (count === 0) return [];
-  const more = count > rows.length ? [`  … and ${count - rows.length} more`] : [];
-  // Whoever changed the trail chose the names and messages in it.
-  return ['', title, ...rows.map((row) => sanitizeLine(`  ${row}`)), ...more];
-}
-
-/** The verification as text for a person; ends without a newline. */
-export function renderVerification(result: Verification): string {
-  const { head, problems, warnings, orphans, torn } = result;
-  const verdict = result.intact ? 'intact' : `CHANGED: ${result.problemCount} findings`;
-  const finding = (found: Finding) => `line ${found.line}: ${found.message} (${found.code})`;
-  const rest = torn === undefined ? 0 : 1;
-  return [
-    `trail ${verdict}`,
-    `records ${result.records}, checkpoints ${result.checkpoints}, head ${head.seq} ${head.hash}`,
-    ...list('findings', result.problemCount, problems.map(finding)),
-    ...list('warnings', result.warningCount, warnings.map(finding)),
-    ...list(
-      'orphans: asked of OpenBao, no answer recorded',
-      result.orphanCount,
-      orphans.map(({ line, ts, corr }) => `line ${line}: ${ts} ${corr}`),
-    ),
-    ...list(
-      'torn',
-      rest,
-      torn === undefined ? [] : [`line ${torn.line} has no end; the next append sets it aside`],
-    ),
-  ].join('\n');
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { TrailRecord } from '../../src/trail/record.ts';
-import { TRAIL_FILE } from '../../src/trail/trail.ts';
+import { TRAIL_FILE } from '../../src/trail/segments.ts';
 import { verifyTrail } from '../../src/trail/verify.ts';
 import type { Rig } from '../support/rig.ts';
 

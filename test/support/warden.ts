@@ -4,11 +4,13 @@
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import { type Daemon, startDaemon } from '../../agent/daemon.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 import { parseRecord, type TrailRecord } from '../../src/trail/record.ts';
+import { fileOf, listSegments, TRAIL_FILE } from '../../src/trail/segments.ts';
 import { type Background, type Environment, type Result, run, start } from './process.ts';
 import { type TempDirectory, tempDirectory } from './temp.ts';
 
@@ -190,10 +192,13 @@ export async function startWarden(options: WardenOptions): Promise<Warden> {
     },
     log: () => earlierLog + (child?.stderr() ?? ''),
     trail() {
-      const file = join(stateDir, 'audit', 'trail.jsonl');
-      if (!existsSync(file)) return [];
-      return readFileSync(file, 'utf8')
-        .split('\n')
+      const directory = join(stateDir, 'audit');
+      const files = [...listSegments(directory).map(fileOf), TRAIL_FILE];
+      return files
+        .map((file) => join(directory, file))
+        .filter((path) => existsSync(path))
+        .map((path) => (path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path)))
+        .flatMap((bytes) => bytes.toString('utf8').split('\n'))
         .filter((line) => line !== '')
         .map((line) => {
           const parsed = parseRecord(Buffer.from(line));

@@ -11,7 +11,7 @@ import {
   MAX_LINE_BYTES,
   parseRecord,
 } from '../../../src/trail/record.ts';
-import { renderVerification } from '../../../src/trail/verify.ts';
+import { renderVerification } from '../../../src/trail/verification.ts';
 import { must, type Target } from '../target.ts';
 
 function isEvent(name: string): name is EventName {
@@ -20,8 +20,16 @@ function isEvent(name: string): name is EventName {
 
 /** What a person is shown of a line that somebody changed must be one line that steers no terminal. */
 function checkRendering(reason: string): void {
-  const none = { warnings: [], warningCount: 0, orphans: [], orphanCount: 0, torn: undefined };
-  const problems = [{ line: 1, code: 'not_a_record', message: reason } as const];
+  const none = {
+    segments: 1,
+    removed: undefined,
+    warnings: [],
+    warningCount: 0,
+    orphans: [],
+    orphanCount: 0,
+    torn: undefined,
+  };
+  const problems = [{ file: 'trail.jsonl', line: 1, code: 'not_a_record', message: reason } as const];
   const head = { seq: 1, hash: '' };
   const text = renderVerification({
     intact: false,

@@ -7,7 +7,8 @@ import { systemClock } from '../../../src/system/clock.ts';
 import { auditKey } from '../../../src/trail/audit-key.ts';
 import { encodeCheckpoint, readCheckpoint } from '../../../src/trail/checkpoint.ts';
 import type { RecordInput } from '../../../src/trail/record.ts';
-import { openTrail, TRAIL_FILE } from '../../../src/trail/trail.ts';
+import { TRAIL_FILE } from '../../../src/trail/segments.ts';
+import { openTrail } from '../../../src/trail/trail.ts';
 
 /** An audit directory that does not exist yet, inside a temporary one that is removed after the test. */
 export function auditDirectory(): string {

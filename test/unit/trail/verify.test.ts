@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/system/clock.ts';
 import { lineHash, NO_LINE_BEFORE } from '../../../src/trail/record.ts';
 import { openTrail } from '../../../src/trail/trail.ts';
-import { renderVerification, verifyTrail } from '../../../src/trail/verify.ts';
+import { renderVerification } from '../../../src/trail/verification.ts';
+import { verifyTrail } from '../../../src/trail/verify.ts';
 import { auditDirectory, mint, rawLines, trailPath, writeLines, writtenTrail } from './fixture.ts';
 
 const codes = async (directory: string) =>
@@ -16,8 +17,10 @@ describe('verify', () => {
     const last = rawLines(directory).at(-1) ?? '';
     expect(await verifyTrail(directory)).toEqual({
       intact: true,
+      segments: 1,
       records: 10,
       checkpoints: 0,
+      removed: undefined,
       head: { seq: 10, hash: lineHash(last) },
       problems: [],
       problemCount: 0,
@@ -49,8 +52,8 @@ describe('verify', () => {
     const result = await verifyTrail(directory);
     expect(result).toMatchObject({ intact: true, orphanCount: 2 });
     expect(result.orphans).toEqual([
-      { line: 2, seq: 2, ts: '1970-01-01T00:00:00.000Z', corr: 'b' },
-      { line: 4, seq: 4, ts: '1970-01-01T00:00:00.000Z', corr: 'c' },
+      { file: 'trail.jsonl', line: 2, seq: 2, ts: '1970-01-01T00:00:00.000Z', corr: 'b' },
+      { file: 'trail.jsonl', line: 4, seq: 4, ts: '1970-01-01T00:00:00.000Z', corr: 'c' },
     ]);
     expect(renderVerification(result)).toContain('line 4: 1970-01-01T00:00:00.000Z c');
   });
