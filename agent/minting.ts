@@ -3,7 +3,6 @@
  * the trail, the register of sessions, the proved names and the mints' queue live on, and so does a token that was taken out of the environment. A login
  * in flight ends with the parts that it began with.
  */
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config, OpenBaoConfig } from '../src/config/config.ts';
 import type { Status } from '../src/control/messages.ts';
@@ -17,12 +16,10 @@ import { MintQueue } from '../src/issuance/mint-queue.ts';
 import { issuanceParts } from '../src/issuance/parts.ts';
 import type { Clock } from '../src/system/clock.ts';
 import { ensurePrivateDirectory } from '../src/system/directories.ts';
-import { auditKey } from '../src/trail/audit-key.ts';
-import { Checkpointer } from '../src/trail/checkpointer.ts';
 import type { RecordInput } from '../src/trail/record.ts';
-import { Trail } from '../src/trail/trail.ts';
+import type { Trail } from '../src/trail/trail.ts';
 import { VERSION } from '../src/version.ts';
-import { createAnchor } from './anchor.ts';
+import { createKeptTrail } from './kept-trail.ts';
 import { SharedIdentities } from './keystore/shared-identities.ts';
 import type { Log } from './log.ts';
 import { RefusalRecords } from './refusal-records.ts';
@@ -142,25 +139,10 @@ function createParts(
 export function createMinting(first: Config, options: MintingOptions) {
   const { stateDir } = first;
   ensurePrivateDirectory(stateDir);
-  const { clock, log } = options;
   let { audit } = first;
-  const anchor = createAnchor(() => audit.anchorCommand, options.env, log);
-  const trail = new Trail(join(stateDir, 'audit'), {
-    clock,
-    onAppended: (record) => checkpointer.noteAppended(record),
-    segmentBytes: () => audit.segmentSize,
-    seal: (last) => checkpointer.seal(last),
-    onSegment: (checkpoint) => {
-      if (checkpoint !== undefined) void anchor.send(checkpoint);
-    },
-  });
-  const checkpointer = new Checkpointer({
-    clock,
-    trail,
-    key: () => auditKey(stateDir),
-    onCheckpoint: (note) => anchor.send(note),
-    onFailure: ({ code, message }) => log.error({ code }, `no checkpoint: ${message}`),
-  });
+  const kept = createKeptTrail({ ...options, stateDir, audit: () => audit });
+  const { clock, log } = options;
+  const { trail } = kept;
   const note = async (record: Omit<RecordInput, 'phase'>) => {
     try {
       await trail.append({ phase: 'single', outcome: 'ok', ...record });
@@ -225,17 +207,16 @@ export function createMinting(first: Config, options: MintingOptions) {
     },
     async begin() {
       await note({ event: 'daemon.start', message: whoWeAre });
+      kept.begin();
       await parts.warm();
     },
     warm: () => parts.warm(),
     status: () => parts.status(),
-    /** Why the last checkpoint is nowhere else, where it should be. */
-    anchorFailure: () => anchor.failure(),
+    anchorFailure: () => kept.anchorFailure(),
     async close() {
       failures.close();
       await note({ event: 'daemon.stop', message: whoWeAre });
-      await checkpointer.close();
-      await standing.trail.close();
+      await kept.close();
       const all = [...retired, parts];
       for (const each of all) each.close();
       await Promise.all([...new Set(all.map(({ access }) => access))].map((access) => access.close()));

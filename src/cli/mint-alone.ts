@@ -9,6 +9,7 @@ import { systemClock } from '../system/clock.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { auditKey, signCheckpoint } from '../trail/audit-key.ts';
 import { Trail } from '../trail/trail.ts';
+import { upkeep } from '../trail/upkeep.ts';
 import { configOf } from './configuration.ts';
 import type { CommonFlags } from './context.ts';
 import { callerHere, notWritten } from './note-refusal.ts';
@@ -21,10 +22,24 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
   const { stateDir, openbao, policy } = config;
   ensurePrivateDirectory(stateDir);
   const access = openAccess(openbao, { environment: { env: process.env, taken: {} } });
-  const trail = new Trail(join(stateDir, 'audit'), {
+  const audit = join(stateDir, 'audit');
+  const key = () => auditKey(stateDir);
+  /** A trail that can't be signed is written all the same. */
+  const seal = (last: Parameters<typeof signCheckpoint>[0]) => {
+    try {
+      return signCheckpoint(last, key(), systemClock);
+    } catch {
+      return undefined;
+    }
+  };
+  let begun = false;
+  const trail = new Trail(audit, {
     clock: systemClock,
     segmentBytes: () => config.audit.segmentSize,
-    seal: (last) => signCheckpoint(last, auditKey(stateDir), systemClock),
+    seal,
+    onSegment: () => {
+      begun = true;
+    },
   });
   const parts = issuanceParts(openbao, {
     clock: systemClock,
@@ -42,6 +57,9 @@ export async function mintAlone(flags: CommonFlags, request: FileRequest): Promi
       await trail.append(refusal).catch(notWritten);
     });
   } finally {
+    // Where no agent runs nobody else would; what stands in its way must not stand in the certificate's.
+    if (begun)
+      await upkeep(audit, { ...config.audit, clock: systemClock, trail, key }).catch(() => undefined);
     await trail.close();
     parts.close();
     await access.close();

@@ -8,5 +8,8 @@ export function resolveAudit(block: WardenYaml['audit'] = {}): AuditConfig {
   return {
     anchorCommand: block.anchor_command ?? [],
     segmentSize: parseSize(block.segment_size ?? DEFAULTS.segment_size) ?? 0,
+    compress: block.compress !== 'none',
+    keepDays: block.keep_days,
+    keepSize: block.keep_size === undefined ? undefined : parseSize(block.keep_size),
   };
 }

@@ -1,6 +1,7 @@
 /** The configuration once it is parsed, resolved and checked; every path absolute, every duration in milliseconds. */
 import type { Lane } from '../catalog/lane.ts';
 import type { Actor, ActorType } from '../inventory/actor.ts';
+import type { Keeping } from '../trail/upkeep.ts';
 
 export interface TlsConfig {
   /** PEM text of the CAs that sign OpenBao's certificate, or undefined for the system's. */
@@ -103,7 +104,7 @@ export interface AgentConfig {
   readonly notifyCommand: readonly string[];
 }
 
-export interface AuditConfig {
+export interface AuditConfig extends Keeping {
   /** A program and its arguments that gets each checkpoint on its input; empty: none. */
   readonly anchorCommand: readonly string[];
   /** Bytes of a segment of the trail. */

@@ -234,6 +234,21 @@ const audit = z.strictObject({
     'At this size the trail goes on in a new file, as it does each day (UTC).',
     DEFAULTS.segment_size,
   ),
+  compress: key(
+    z.enum(['gzip', 'none']),
+    'What is done with the files before it, but the newest of them.',
+    'gzip',
+  ),
+  keep_days: key(
+    z
+      .number()
+      .int('must be a whole number of days')
+      .min(1, 'must be at least 1')
+      .max(36_500, 'is more than 36500'),
+    'A file all of whose records are older is removed; a signed tombstone in the trail says so.',
+    'for ever',
+  ),
+  keep_size: key(size, 'While all files together are larger, the oldest is removed.', 'any size'),
 });
 
 /** warden.yaml as a whole. */

@@ -63,7 +63,8 @@ export function openTrailFile(path: string): number {
   }
 }
 
-function syncDirectory(path: string): void {
+/** Makes the names in a directory durable. Throws the system's error. */
+export function syncDirectory(path: string): void {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     fsyncSync(fd);

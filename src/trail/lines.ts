@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { errnoOf, WardenError } from '../errors.ts';
 import { isStillNamed } from './head.ts';
-import { MAX_LINE_BYTES } from './record.ts';
+import { MAX_LINE_BYTES, parseRecord, type TrailRecord } from './record.ts';
 import { fileOf, listSegments, type Segment, TRAIL_FILE } from './segments.ts';
 
 const CHUNK_BYTES = 512 * 1024;
@@ -35,6 +35,9 @@ export interface Block {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+type OnRead = (bytes: number) => void;
+const unheard: OnRead = () => undefined;
 
 function countLines(bytes: Buffer): number {
   let count = 0;
@@ -113,7 +116,7 @@ class Splitter {
 }
 
 /** A plain file's blocks, up to the size that it had at the start: what is appended meanwhile belongs to the next reading. */
-async function* readPlain(file: FileHandle, name: string, onRead: (bytes: number) => void) {
+async function* readPlain(file: FileHandle, name: string, onRead: OnRead = unheard) {
   const { size } = await file.stat();
   const splitter = new Splitter(name);
   // While one is looked at the next is read.
@@ -133,7 +136,7 @@ async function* readPlain(file: FileHandle, name: string, onRead: (bytes: number
   yield* splitter.end();
 }
 
-async function* readCompressed(path: string, name: string, onRead: (bytes: number) => void) {
+async function* readCompressed(path: string, name: string, onRead: OnRead) {
   const source = createReadStream(path).on('data', (chunk) => onRead(chunk.length));
   const unpacked = createGunzip({ chunkSize: CHUNK_BYTES });
   // The error is the iteration's.
@@ -162,7 +165,7 @@ async function opened(path: string): Promise<FileHandle | undefined> {
 }
 
 /** One closed segment, whether it is compressed before or after it was looked for. */
-async function* readSegment(directory: string, segment: Segment, onRead: (bytes: number) => void) {
+async function* readSegment(directory: string, segment: Segment, onRead: OnRead = unheard) {
   const { name } = segment;
   const plain = segment.compressed ? undefined : await opened(join(directory, name));
   if (plain !== undefined) {
@@ -182,6 +185,16 @@ async function* readSegment(directory: string, segment: Segment, onRead: (bytes:
   }
 }
 
+async function* readCurrent(directory: string) {
+  const file = await opened(join(directory, TRAIL_FILE));
+  if (file === undefined) return;
+  try {
+    yield* readPlain(file, TRAIL_FILE);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Those whose records can be from `since` (milliseconds since the epoch) on: of each, the next one's day is told by its name. */
 function since(segments: readonly Segment[], from: number): readonly Segment[] {
   return segments.filter((_, index) => {
@@ -194,7 +207,7 @@ export interface ReadOptions {
   /** Milliseconds since the epoch: segments that are older as a whole are passed over. */
   readonly since?: number;
   /** Told of each piece of a file that was read, in bytes as they are on the disk. */
-  readonly onRead?: (bytes: number) => void;
+  readonly onRead?: OnRead;
 }
 
 /**
@@ -214,7 +227,7 @@ async function takeStock(directory: string) {
 
 /** Yields the trail's blocks; none if there is no trail. Throws `trail_unwritable` if it can't be read. */
 export async function* readTrail(directory: string, options: ReadOptions = {}): AsyncGenerator<Block> {
-  const onRead = options.onRead ?? (() => undefined);
+  const onRead = options.onRead ?? unheard;
   try {
     const { current, segments } = await takeStock(directory);
     try {
@@ -233,6 +246,20 @@ export async function* readTrail(directory: string, options: ReadOptions = {}): 
       cause,
     });
   }
+}
+
+/** The first record of a closed segment, or of the file that is written; undefined where there is none. Throws the system's error. */
+export async function firstRecord(
+  directory: string,
+  segment: Segment | undefined,
+): Promise<TrailRecord | undefined> {
+  const blocks = segment === undefined ? readCurrent(directory) : readSegment(directory, segment);
+  for await (const block of blocks) {
+    const [line] = linesOf(block);
+    const parsed = line === undefined || block.kind !== 'lines' ? undefined : parseRecord(line);
+    return parsed === undefined || 'reason' in parsed ? undefined : parsed.record;
+  }
+  return undefined;
 }
 
 /** The lines of a block without their newlines. */

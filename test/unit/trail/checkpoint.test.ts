@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -177,35 +176,4 @@ describe('a trail with checkpoints, held against one that was kept elsewhere', (
       expect(intact, `seed ${seed}: ${what}`).toBe(false);
     }
   }, 120_000);
-});
-
-describe('scripts/verify-trail, which knows docs/trail.md alone', () => {
-  const openssl = spawnSync('openssl', ['version']).stdout?.toString().startsWith('OpenSSL 3') === true;
-  const python = spawnSync('python3', ['--version']).status === 0;
-
-  it('says the same', async (ctx) => {
-    if (!openssl || !python) ctx.skip('no python3, or no openssl 3, on this machine');
-    const { directory, key, note } = await signedTrail(20);
-    const anchors = join(dirname(directory), 'anchors');
-    writeFileSync(anchors, `${note}${note}`);
-    const script = (...more: string[]) => {
-      const args = [encodeVerifierKey(key), trailPath(directory), ...more];
-      const { status, stdout, stderr } = spawnSync('scripts/verify-trail', args, { timeout: 30_000 });
-      return { status, text: `${stdout}${stderr}` };
-    };
-    expect(script(anchors)).toEqual({ status: 0, text: 'intact: 44 records\n' });
-    const lines = rawLines(directory);
-    writeLines(directory, lines.slice(0, -3));
-    expect(script()).toMatchObject({ status: 0 });
-    expect(script(anchors)).toMatchObject({ status: 1, text: expect.stringContaining('kept elsewhere') });
-    writeLines(
-      directory,
-      lines.map((line) => line.replace('corr-3', 'corr-4')),
-    );
-    expect(script(anchors)).toMatchObject({ status: 1, text: expect.stringContaining('does not continue') });
-    const other = auditKey(stateDir());
-    writeLines(directory, lines);
-    const { status } = spawnSync('scripts/verify-trail', [encodeVerifierKey(other), trailPath(directory)]);
-    expect(status).toBe(1);
-  });
 });

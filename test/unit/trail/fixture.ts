@@ -3,12 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../../src/system/clock.ts';
-import { auditKey } from '../../../src/trail/audit-key.ts';
+import { type Clock, systemClock } from '../../../src/system/clock.ts';
+import { ensurePrivateDirectory } from '../../../src/system/directories.ts';
+import { auditKey, signCheckpoint } from '../../../src/trail/audit-key.ts';
 import { encodeCheckpoint, readCheckpoint } from '../../../src/trail/checkpoint.ts';
+import { readRecords } from '../../../src/trail/read.ts';
 import type { RecordInput } from '../../../src/trail/record.ts';
 import { TRAIL_FILE } from '../../../src/trail/segments.ts';
-import { openTrail } from '../../../src/trail/trail.ts';
+import { openTrail, Trail } from '../../../src/trail/trail.ts';
 
 /** An audit directory that does not exist yet, inside a temporary one that is removed after the test. */
 export function auditDirectory(): string {
@@ -82,3 +84,46 @@ export async function signedTrail(count: number) {
   if (anchor === undefined) throw new Error('no checkpoint was made');
   return { directory, key, note, anchor };
 }
+
+export const NOON = Date.parse('2026-11-26T12:00:00.000Z');
+export const DAY = 86_400_000;
+/** A record of `mint` takes about 470 bytes and the room that is kept for its frame. */
+export const SMALL = 3_000;
+
+/** A trail with small segments under a clock of its own; each says which checkpoints its segments began with. */
+export function segmented(directory = auditDirectory(), segmentBytes = SMALL) {
+  let now = NOON;
+  let ticks = 0n;
+  const monotonicNs = () => {
+    ticks += 1n;
+    return ticks;
+  };
+  const clock: Clock = { now: () => now, monotonicNs };
+  const begun: (string | undefined)[] = [];
+  ensurePrivateDirectory(dirname(directory));
+  const key = auditKey(dirname(directory));
+  const open = () =>
+    new Trail(directory, {
+      clock,
+      segmentBytes: () => segmentBytes,
+      seal: (last) => signCheckpoint(last, key, clock),
+      onSegment: (checkpoint) => begun.push(checkpoint),
+    });
+  const wait = (ms: number) => {
+    now += ms;
+  };
+  return { directory, key, clock, begun, open, wait };
+}
+
+/** Appends `count` records, one after the other. */
+export async function fill(trail: Trail, count: number, name = 'corr'): Promise<void> {
+  for (let i = 0; i < count; i += 1) await trail.append(mint(`${name}-${i}`, 'result'));
+}
+
+export const seqsOf = async (directory: string, since = 0) => {
+  const seqs: number[] = [];
+  const { skipped } = await readRecords(directory, since, ({ seq }) => seqs.push(seq));
+  return { seqs, skipped };
+};
+export const upTo = (last: number, first = 1) =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);

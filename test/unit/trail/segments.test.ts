@@ -8,61 +8,16 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { Clock } from '../../../src/system/clock.ts';
-import { ensurePrivateDirectory } from '../../../src/system/directories.ts';
-import { auditKey, signCheckpoint } from '../../../src/trail/audit-key.ts';
 import { readCheckpoint } from '../../../src/trail/checkpoint.ts';
-import { readRecords } from '../../../src/trail/read.ts';
 import { listSegments } from '../../../src/trail/segments.ts';
 import { Trail } from '../../../src/trail/trail.ts';
 import { verifyTrail } from '../../../src/trail/verify.ts';
-import { auditDirectory, mint, rawLines, trailPath } from './fixture.ts';
-
-const NOON = Date.parse('2026-11-26T12:00:00.000Z');
-const DAY = 86_400_000;
-/** A record of `mint` takes about 470 bytes and the room that is kept for its frame. */
-const SMALL = 3_000;
-
-/** A trail with small segments under a clock of its own; each says which checkpoints its segments began with. */
-function segmented(directory = auditDirectory(), segmentBytes = SMALL) {
-  let now = NOON;
-  let ticks = 0n;
-  const monotonicNs = () => {
-    ticks += 1n;
-    return ticks;
-  };
-  const clock: Clock = { now: () => now, monotonicNs };
-  const begun: (string | undefined)[] = [];
-  ensurePrivateDirectory(dirname(directory));
-  const key = auditKey(dirname(directory));
-  const open = () =>
-    new Trail(directory, {
-      clock,
-      segmentBytes: () => segmentBytes,
-      seal: (last) => signCheckpoint(last, key, clock),
-      onSegment: (checkpoint) => begun.push(checkpoint),
-    });
-  const wait = (ms: number) => {
-    now += ms;
-  };
-  return { directory, key, begun, open, wait };
-}
-
-/** Appends `count` records, one after the other. */
-async function fill(trail: Trail, count: number, name = 'corr'): Promise<void> {
-  for (let i = 0; i < count; i += 1) await trail.append(mint(`${name}-${i}`, 'result'));
-}
+import { DAY, fill, mint, NOON, rawLines, SMALL, segmented, seqsOf, trailPath, upTo } from './fixture.ts';
 
 const files = (directory: string) => readdirSync(directory).sort();
-const seqsOf = async (directory: string, since = 0) => {
-  const seqs: number[] = [];
-  const { skipped } = await readRecords(directory, since, ({ seq }) => seqs.push(seq));
-  return { seqs, skipped };
-};
-const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 const problems = async (directory: string) =>
   (await verifyTrail(directory)).problems.map(({ file, line, code }) => `${file} ${line} ${code}`);
 
