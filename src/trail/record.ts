@@ -56,6 +56,8 @@ export const EVENTS = {
   'trail.checkpoint': 'W9002',
   /** A segment was removed, as the configuration says: the note is in `tombstone`. */
   'trail.removed': 'W9003',
+  /** A record did not fit; from now on the reserve's room is used, for what is no intent. */
+  'trail.disk_full': 'W9004',
 } as const;
 export type EventName = keyof typeof EVENTS;
 

@@ -1,7 +1,7 @@
 /**
  * The trail's files: `trail.jsonl`, which is written, and the closed segments before it, named by their first record's number and day
  * (UTC), `trail-000000001042-20261126.jsonl`, with `.gz` behind it once compressed. By name is in order. Closing one is a rename under the
- * lock of the file; who writes next begins the new one (trail.ts).
+ * lock of the file; who writes next begins the new one (writer.ts).
  */
 import { existsSync, readdirSync, readSync, renameSync } from 'node:fs';
 import { join } from 'node:path';

@@ -14,7 +14,7 @@ const missing = sshdMissing();
 let lab: LabOpenBao;
 let far: Far;
 let requests: string[];
-/** A file system of 64 KiB, or why there is none. */
+/** A file system of 512 KiB, or why there is none. */
 let small: string;
 let noMount: string | undefined;
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
   far = await startFar([lab.caPublicKey]);
   small = far.directory.join('small');
   await mustRun('mkdir', ['-m', '700', small]);
-  const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'warden-test', small]);
+  const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=512k,mode=700', 'warden-test', small]);
   if (mounted.code !== 0) noMount = `no file system of its own can be mounted: ${mounted.stderr.trim()}`;
 });
 beforeEach((context) => {
@@ -76,8 +76,8 @@ describe('state_dir', () => {
     try {
       expect(await far.login(warden.socket)).toBe('certificate');
       const filler = `${small}/filler`;
-      await run('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096', 'count=64']);
-      // What is left of the trail's last page is used up first.
+      await run('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096', 'count=512']);
+      // What is left of the trail's last page is used up first, and the reserve is there until then.
       let means: Means = 'certificate';
       for (let asked = -1; asked < signs() && asked < 20; ) {
         asked = signs();
@@ -90,6 +90,15 @@ describe('state_dir', () => {
         message: expect.stringContaining('the disk is full'),
         hint: expect.stringContaining('free space'),
       });
+      // The last words: that it is full, and who was refused for it.
+      expect(warden.trail().map(({ event }) => event)).toContain('trail.disk_full');
+      expect(warden.trail().at(-1)).toMatchObject({
+        event: 'agent.bind_refused',
+        error_code: 'trail_unwritable',
+      });
+      const asked = signs();
+      expect(await far.login(warden.socket)).toBe('key');
+      expect(signs()).toBe(asked);
       rmSync(filler);
       expect(await far.login(warden.socket)).toBe('certificate');
       expectAllRecorded(warden.trail());

@@ -1,11 +1,12 @@
 /** Disks that are full, broken or silent. A full one is real; the other two no real part here can show, so fdatasync is played. */
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../../src/system/clock.ts';
+import { RESERVE_BYTES } from '../../../src/trail/reserve.ts';
 import { openTrail } from '../../../src/trail/trail.ts';
 import { verifyTrail } from '../../../src/trail/verify.ts';
 import { auditDirectory, mint, rawLines, trailPath } from './fixture.ts';
@@ -48,12 +49,12 @@ function nextSync(): Promise<HeldSync> {
   });
 }
 
-/** A tmpfs of 64 KiB, or the reason why there is none. */
+/** A tmpfs of 256 KiB, or the reason why there is none. */
 function smallDisk(): { path: string } | { reason: string } {
   const path = mkdtempSync(join(tmpdir(), 'warden-full-'));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', path], { stdio: 'pipe' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', path], { stdio: 'pipe' });
   } catch (thrown) {
     return { reason: `no small tmpfs: ${thrown instanceof Error ? thrown.message.split('\n')[1] : thrown}` };
   }
@@ -63,8 +64,65 @@ function smallDisk(): { path: string } | { reason: string } {
   return { path };
 }
 
+/** Uses up what there is; returns what gives it back. */
+function fillDisk(path: string): () => void {
+  const ballast = join(path, 'ballast');
+  try {
+    for (;;) appendFileSync(ballast, Buffer.alloc(4096));
+  } catch {
+    return () => rmSync(ballast);
+  }
+}
+
 describe('a full disk', () => {
-  it('rejects the whole group, keeps the chain, and works again when there is room', async (context) => {
+  it('rejects intents until there is room for the reserve again, writes the last words, and keeps the chain', async (context) => {
+    const disk = smallDisk();
+    if ('reason' in disk) {
+      console.warn(`skipped: ${disk.reason}`);
+      context.skip(disk.reason);
+      return;
+    }
+    const directory = join(disk.path, 'audit');
+    const reserve = join(directory, 'reserve');
+    const trail = await openTrail(directory, options);
+    await trail.append(mint('before', 'intent'));
+    expect(statSync(reserve)).toMatchObject({ size: RESERVE_BYTES });
+    const free = fillDisk(disk.path);
+    const large = { cert: { options: { filler: 'x'.repeat(4000) } } };
+    const group = await Promise.allSettled([
+      ...Array.from({ length: 10 }, (_, i) => trail.append(mint(`full-${i}`, 'intent', large))),
+      trail.append(mint('before', 'result', large)),
+    ]);
+    const result = group.pop();
+    const full = {
+      status: 'rejected',
+      reason: { code: 'trail_unwritable', message: expect.stringContaining('disk is full') },
+    };
+    for (const intent of group) expect(intent).toMatchObject(full);
+    expect(result).toMatchObject({ status: 'fulfilled', value: { seq: 3 } });
+    expect(JSON.parse(rawLines(directory)[1] ?? '')).toMatchObject({
+      event: 'trail.disk_full',
+      code: 'W9004E',
+    });
+    expect(existsSync(reserve)).toBe(false);
+
+    // The room that the reserve has made is for no intent, of whichever process.
+    const other = await openTrail(directory, options);
+    for (const each of [trail, other]) {
+      expect((await Promise.allSettled([each.append(mint('more', 'intent'))]))[0]).toMatchObject(full);
+      await expect(each.append({ event: 'daemon.stop', phase: 'single' })).resolves.toBeDefined();
+    }
+    expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: 5, torn: undefined });
+
+    free();
+    await expect(trail.append(mint('after', 'intent'))).resolves.toMatchObject({ seq: 6 });
+    expect(statSync(reserve)).toMatchObject({ size: RESERVE_BYTES });
+    await trail.close();
+    await other.close();
+    expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: 6, torn: undefined });
+  });
+
+  it('has room for the last words again and again, and ends with the last that fits', async (context) => {
     const disk = smallDisk();
     if ('reason' in disk) {
       console.warn(`skipped: ${disk.reason}`);
@@ -74,28 +132,20 @@ describe('a full disk', () => {
     const directory = join(disk.path, 'audit');
     const trail = await openTrail(directory, options);
     await trail.append(mint('before', 'intent'));
-    // 12 pages of 4 KiB: a group of 40 KiB begins to fit and then does not.
-    writeFileSync(join(disk.path, 'ballast'), Buffer.alloc(40 * 1024));
-    const size = statSync(trailPath(directory)).size;
-    const group = Array.from({ length: 10 }, (_, i) =>
-      trail.append(mint(`full-${i}`, 'intent', { cert: { options: { filler: 'x'.repeat(4000) } } })),
-    );
-    for (const result of await Promise.allSettled(group)) {
-      expect(result).toMatchObject({
-        status: 'rejected',
-        reason: { code: 'trail_unwritable', message: expect.stringContaining('disk is full') },
-      });
+    fillDisk(disk.path);
+    let acknowledged = 0;
+    for (; acknowledged < 1_000; acknowledged += 1) {
+      const [one] = await Promise.allSettled([trail.append(mint('word', 'result'))]);
+      if (one?.status === 'rejected') break;
     }
-    expect(statSync(trailPath(directory)).size).toBe(size);
-    expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: 1, torn: undefined });
-
-    rmSync(join(disk.path, 'ballast'));
-    await expect(trail.append(mint('after', 'intent'))).resolves.toMatchObject({ seq: 2 });
     await trail.close();
-    expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: 2, torn: undefined });
+    // 64 KiB of records of less than a KiB.
+    expect(acknowledged).toBeGreaterThan(70);
+    expect(acknowledged).toBeLessThan(1_000);
+    expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: acknowledged + 2 });
   });
 
-  it('leaves a torn line where it is until it can be set aside', async (context) => {
+  it('has room to set a torn line aside', async (context) => {
     const disk = smallDisk();
     if ('reason' in disk) {
       console.warn(`skipped: ${disk.reason}`);
@@ -106,18 +156,32 @@ describe('a full disk', () => {
     const trail = await openTrail(directory, options);
     await trail.append(mint('before', 'intent'));
     appendFileSync(trailPath(directory), '{"torn');
-    writeFileSync(join(disk.path, 'ballast'), Buffer.alloc(4096));
-    try {
-      for (;;) appendFileSync(join(disk.path, 'ballast'), Buffer.alloc(4096));
-    } catch {
-      // full
-    }
+    const free = fillDisk(disk.path);
     await expect(trail.append(mint('full', 'intent'))).rejects.toMatchObject({ code: 'trail_unwritable' });
-    expect(readdirSync(directory)).toEqual(['trail.jsonl']);
-    rmSync(join(disk.path, 'ballast'));
-    await expect(trail.append(mint('after', 'intent'))).resolves.toMatchObject({ seq: 3 });
+    expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: 3, torn: undefined });
+    free();
+    await expect(trail.append(mint('after', 'intent'))).resolves.toMatchObject({ seq: 4 });
     await trail.close();
-    expect(readdirSync(directory)).toHaveLength(2);
+    expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: 4, torn: undefined });
+  });
+
+  it('and no reserve: leaves a torn line where it is until it can be set aside', async (context) => {
+    const disk = smallDisk();
+    if ('reason' in disk) {
+      console.warn(`skipped: ${disk.reason}`);
+      context.skip(disk.reason);
+      return;
+    }
+    const directory = join(disk.path, 'audit');
+    const trail = await openTrail(directory, options);
+    await trail.append(mint('before', 'result'));
+    appendFileSync(trailPath(directory), '{"torn');
+    const free = fillDisk(disk.path);
+    await expect(trail.append(mint('full', 'result'))).rejects.toMatchObject({ code: 'trail_unwritable' });
+    expect(readdirSync(directory)).toEqual(['trail.jsonl']);
+    free();
+    await expect(trail.append(mint('after', 'result'))).resolves.toMatchObject({ seq: 3 });
+    await trail.close();
     expect(await verifyTrail(directory)).toMatchObject({ intact: true, records: 3, torn: undefined });
   });
 });
