@@ -1,6 +1,6 @@
 /**
  * Joins the trail's records into issuances: intent, result, and what became of the certificate, by their `corr`.
- * Left out: other sources (OpenBao's audit log, sshd's) and anomalies.
+ * Left out: what other sources say of them (joins.ts).
  */
 import { readRecords } from '../trail/read.ts';
 import type { TrailRecord } from '../trail/record.ts';
@@ -38,6 +38,8 @@ export interface Issuance {
   readonly policy: TrailRecord['policy'];
   /** When it signed each login; more than one with `reuse`. */
   readonly used: readonly string[];
+  /** When its result was written. */
+  readonly ended?: string;
 }
 
 export interface IssuanceFilter {
@@ -84,9 +86,59 @@ function follow(before: Issuance, record: TrailRecord): Issuance {
         message: record.message ?? before.message,
         cert: record.cert,
         bao: { ...before.bao, ...record.bao },
+        ended: record.ts,
       };
     default:
       return after;
+  }
+}
+
+/** A certificate for a file (`warden sign`, `warden issue`): it can be used anywhere and often, and the agent never sees it again. */
+export function isForFile({ unbound, lane }: Issuance): boolean {
+  return unbound === true && lane === undefined;
+}
+
+/** Issuances as their records come, oldest first. */
+export class IssuanceBook {
+  readonly #found = new Map<string, Issuance>();
+  readonly #limit: number;
+  #dropped = 0;
+
+  constructor(limit = Number.POSITIVE_INFINITY) {
+    this.#limit = limit;
+  }
+
+  /** The issuance that the record belongs to, as it is now; undefined for a record of none, or of one whose beginning was not read. */
+  add(record: TrailRecord): Issuance | undefined {
+    const { corr } = record;
+    if (corr === undefined) return undefined;
+    const before = this.#found.get(corr);
+    if (before === undefined && record.event !== 'cert.intent') return undefined;
+    const after = before === undefined ? begin(record, corr) : follow(before, record);
+    this.#found.set(corr, after);
+    if (this.#found.size > this.#limit) this.#dropOldest();
+    return after;
+  }
+
+  #dropOldest(): void {
+    for (const oldest of this.#found.keys()) {
+      this.#found.delete(oldest);
+      this.#dropped += 1;
+      return;
+    }
+  }
+
+  get(corr: string): Issuance | undefined {
+    return this.#found.get(corr);
+  }
+
+  values(): IterableIterator<Issuance> {
+    return this.#found.values();
+  }
+
+  /** How many there was no room for. */
+  get dropped(): number {
+    return this.#dropped;
   }
 }
 
@@ -95,30 +147,17 @@ function follow(before: Issuance, record: TrailRecord): Issuance {
  * What an issuance began before the window is left out whole. Throws `trail_unwritable` when the trail can't be read.
  */
 export async function listIssuances(directory: string, filter: IssuanceFilter): Promise<IssuanceList> {
-  const found = new Map<string, Issuance>();
-  let dropped = 0;
+  const book = new IssuanceBook(MAX_ISSUANCES);
   const since = Math.max(0, filter.now - (filter.days ?? 7) * DAY_MS);
   const { skipped } = await readRecords(directory, since, (record) => {
-    const { corr } = record;
-    if (corr === undefined) return;
-    const before = found.get(corr);
-    if (before !== undefined) {
-      found.set(corr, follow(before, record));
-      return;
+    if (record.event === 'cert.intent') {
+      if (filter.host !== undefined && record.host !== filter.host) return;
+      if (filter.actor !== undefined && record.actor?.id !== filter.actor) return;
     }
-    if (record.event !== 'cert.intent') return;
-    if (filter.host !== undefined && record.host !== filter.host) return;
-    if (filter.actor !== undefined && record.actor?.id !== filter.actor) return;
-    found.set(corr, begin(record, corr));
-    if (found.size <= MAX_ISSUANCES) return;
-    for (const oldest of found.keys()) {
-      found.delete(oldest);
-      dropped += 1;
-      break;
-    }
+    book.add(record);
   });
-  const wanted = [...found.values()].filter(
+  const wanted = [...book.values()].filter(
     ({ state }) => filter.state === undefined || state === filter.state,
   );
-  return { issuances: wanted, skipped, dropped };
+  return { issuances: wanted, skipped, dropped: book.dropped };
 }

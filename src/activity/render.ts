@@ -1,59 +1,144 @@
-/** Issuances as text: a table for people, a JSON array for programs. No colour, no width of a terminal assumed. */
+/** Rows as text: a table for people, JSON, JSON lines and CSV for programs. What came from outside can't steer a terminal in any of them. */
 import { sanitizeLine } from '../system/sanitize.ts';
-import type { Issuance, IssuanceList } from './issuances.ts';
+import type { Row } from './rows.ts';
+import type { ReadReport } from './view.ts';
 
-/** Longest cell of every column but the last. */
-const MAX_CELL = 40;
+export const FORMATS = ['table', 'json', 'jsonl', 'csv'] as const;
+export type Format = (typeof FORMATS)[number];
 
-const COLUMNS: readonly (readonly [title: string, cell: (issuance: Issuance) => string | undefined])[] = [
-  ['TIME', ({ ts }) => `${ts.slice(0, 19).replace('T', ' ')}Z`],
-  ['STATE', ({ state }) => state],
-  ['ACTOR', ({ actor }) => actor?.id],
-  ['LOGIN', ({ target }) => target],
-  ['HOST', ({ host }) => host],
-  ['LANE', ({ lane }) => lane],
-  ['SERIAL', ({ cert }) => cert?.serial],
-  ['DETAIL', detail],
+/** Longest cell of every column but the last; where the terminal is narrow, the second. */
+const MAX_CELL = [40, 18] as const;
+/** A detail of fewer characters says nothing: then columns give way. */
+const MIN_DETAIL = 24;
+const GAP = '  ';
+
+interface Column {
+  readonly title: string;
+  readonly cell: (row: Row) => string | undefined;
+  /** May give way to the detail. */
+  readonly spare?: true;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'TIME', cell: ({ at }) => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}Z` },
+  { title: 'KIND', cell: ({ kind }) => kind },
+  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'ACTOR', cell: ({ actor }) => actor },
+  { title: 'LOGIN', cell: ({ target }) => target },
+  { title: 'HOST', cell: ({ host }) => host },
+  { title: 'LANE', cell: ({ lane }) => lane, spare: true },
+  { title: 'SERIAL', cell: ({ serial }) => serial, spare: true },
 ];
 
-function detail({ state, error_code, message, cert }: Issuance): string | undefined {
-  if (state === 'orphan') return 'no result recorded: OpenBao may have signed';
-  if (error_code === undefined) return cert?.key_id;
-  return message === undefined ? error_code : `${error_code}: ${message}`;
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, Math.max(0, length - 1))}…`;
 }
 
-function cellText(value: string | undefined, last: boolean): string {
-  const text = sanitizeLine(value ?? '-') || '-';
-  return last || text.length <= MAX_CELL ? text : `${text.slice(0, MAX_CELL - 1)}…`;
-}
-
-/** Issuances in columns, oldest first, and a line for what is missing; ends without a newline. */
-export function renderTable(list: IssuanceList): string {
-  const rows = [
-    COLUMNS.map(([title]) => title),
-    ...list.issuances.map((issuance) =>
-      COLUMNS.map(([, cell], i) => cellText(cell(issuance), i === COLUMNS.length - 1)),
-    ),
+function cells(rows: readonly Row[], columns: readonly Column[], longest: number): string[][] {
+  return [
+    columns.map(({ title }) => title),
+    ...rows.map((row) => columns.map(({ cell }) => cut(sanitizeLine(cell(row) ?? '-') || '-', longest))),
   ];
-  const widths = COLUMNS.map(() => 0);
-  for (const row of rows)
-    row.forEach((cell, i) => {
+}
+
+function widthsOf(table: readonly (readonly string[])[]): number[] {
+  const widths: number[] = [];
+  for (const line of table)
+    line.forEach((cell, i) => {
       widths[i] = Math.max(widths[i] ?? 0, cell.length);
     });
-  const lines = rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-  if (list.issuances.length === 0) lines.splice(0, 1, 'no issuances');
-  if (list.dropped > 0) lines.push(`(${list.dropped} older ones are not shown)`);
-  if (list.skipped > 0)
-    lines.push(`(${list.skipped} lines of the trail are not records: warden audit verify)`);
-  return lines.join('\n');
+  return widths;
 }
 
-/** The issuances as a JSON array, one object each; ends without a newline. */
-export function renderJson(list: IssuanceList): string {
-  return JSON.stringify(list.issuances, null, 2);
+/** The columns that leave room for a detail, and their cells. */
+function layOut(rows: readonly Row[], width: number) {
+  for (const [columns, longest] of [
+    [COLUMNS, MAX_CELL[0]],
+    [COLUMNS, MAX_CELL[1]],
+    [COLUMNS.filter(({ spare }) => spare !== true), MAX_CELL[1]],
+  ] as const) {
+    const table = cells(rows, columns, longest);
+    const widths = widthsOf(table);
+    const room = width - widths.reduce((sum, each) => sum + each + GAP.length, 0);
+    if (room >= MIN_DETAIL || columns !== COLUMNS) return { table, widths, room };
+  }
+  throw new Error('unreachable');
+}
+
+/** Rows in columns, no wider than `width` characters; ends without a newline. */
+export function renderTable(rows: readonly Row[], width = Number.POSITIVE_INFINITY): string {
+  if (rows.length === 0) return 'nothing found';
+  const { table, widths, room } = layOut(rows, width);
+  return table
+    .map((line, i) => {
+      const row = rows[i - 1];
+      const detail = row === undefined ? 'DETAIL' : sanitizeLine(row.detail) || '-';
+      const fixed = line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(GAP);
+      return cut(`${fixed}${GAP}${cut(detail, Math.max(1, room))}`, width).trimEnd();
+    })
+    .join('\n');
+}
+
+/** JSON leaves these as they are, a terminal does not. */
+const STEERING = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function escaped(json: string): string {
+  return json.replace(STEERING, (letter) =>
+    Array.from(
+      { length: letter.length },
+      (_, i) => `\\u${letter.charCodeAt(i).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+}
+
+/** Any value as JSON on several lines that can't steer a terminal. */
+export function renderJson(value: unknown): string {
+  return escaped(JSON.stringify(value, null, 2));
+}
+
+/** A row as one line of JSON. */
+export function jsonLine(row: Row): string {
+  return escaped(JSON.stringify(row.whole()));
+}
+
+const CSV_HEAD = 'time,kind,state,outcome,actor,login,host,lane,serial,fingerprint,detail';
+
+/** RFC 4180; what a spreadsheet would run as a formula is quoted for it. */
+function csvField(value: string | undefined): string {
+  const text = sanitizeLine(value ?? '');
+  const harmless = /^[=+\-@]/.test(text) ? `'${text}` : text;
+  return /[",']/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}
+
+function csvLine(row: Row): string {
+  const { at, kind, state, outcome, actor, target, host, lane, serial, fp, detail } = row;
+  return [new Date(at).toISOString(), kind, state, outcome, actor, target, host, lane, serial, fp, detail]
+    .map(csvField)
+    .join(',');
+}
+
+/** All rows in a format; ends without a newline. */
+export function renderRows(rows: readonly Row[], format: Format, width?: number): string {
+  switch (format) {
+    case 'json':
+      return rows.length === 0 ? '[]' : renderJson(rows.map((row) => row.whole()));
+    case 'jsonl':
+      return rows.map(jsonLine).join('\n');
+    case 'csv':
+      return [CSV_HEAD, ...rows.map(csvLine)].join('\n');
+    case 'table':
+      return renderTable(rows, width);
+  }
+}
+
+/** A line for each source: whether it can be checked, and up to when it was read. */
+export function renderReports(reports: readonly ReadReport[]): string {
+  return reports
+    .map(({ name, trust, until, broken, problem }) => {
+      const upTo = until === undefined ? 'nothing in this time' : `up to ${new Date(until).toISOString()}`;
+      const lines = broken === 0 ? '' : `, ${broken} lines not understood`;
+      const check = trust === 'verified' && broken > 0 ? ' (warden audit verify)' : '';
+      return sanitizeLine(`${name} (${trust}): ${problem ?? upTo}${lines}${check}`);
+    })
+    .join('\n');
 }

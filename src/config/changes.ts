@@ -66,6 +66,7 @@ function settingsOf(config: Config): ReadonlyMap<string, unknown> {
     ...settings('agent', config.agent, ['socket', 'upstream']),
     ...settings('audit', config.audit),
     ...settings('policy', config.policy ?? {}),
+    ...settings('activity', config.activity),
   ]);
 }
 

@@ -128,6 +128,21 @@ export interface PolicyConfig {
   readonly subject: string | undefined;
 }
 
+/** A log that the view reads beside the trail. */
+export interface SourceConfig {
+  readonly type: 'trail' | 'openbao' | 'sshd' | 'policy' | 'records' | 'reference';
+  /** Absolute; undefined: systemd's journal. */
+  readonly path?: string | undefined;
+  readonly name?: string | undefined;
+  readonly host?: string | undefined;
+  readonly map?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface ActivityConfig {
+  /** Undefined: what is found where it usually is. */
+  readonly sources: readonly SourceConfig[] | undefined;
+}
+
 export interface Config {
   /** Where it was read from, or undefined when there is no file and everything comes from flags and environment. */
   readonly file: string | undefined;
@@ -140,6 +155,7 @@ export interface Config {
   readonly audit: AuditConfig;
   /** Undefined: the file names no gate. */
   readonly policy: PolicyConfig | undefined;
+  readonly activity: ActivityConfig;
   /** Where each value came from, by dotted key: `flag`, `WARDEN_SOCKET`, `warden.yaml:12`, `BAO_ADDR`, `default`. */
   readonly origin: ReadonlyMap<string, string>;
   /** Things that are allowed but worth a line in `status` (`agent.direct_peers: any`, skip-verify…). */

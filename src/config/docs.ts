@@ -79,6 +79,8 @@ function rows(schema: JsonSchema, prefix: string): string[] {
 function inner(schema: JsonSchema, key: string): string[] {
   const named = schema.additionalProperties;
   if (typeof named === 'object') return rows(named, `${key}.NAME.`);
+  const { items } = schema;
+  if (typeof items === 'object' && !Array.isArray(items)) return rows(items, `${key}[].`);
   return rows(schema, `${key}.`);
 }
 

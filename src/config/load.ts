@@ -64,6 +64,12 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
     agent,
     audit: resolveAudit(yaml.audit),
     policy,
+    activity: {
+      sources: yaml.activity?.sources?.map(({ path, ...rest }) => ({
+        ...rest,
+        path: path === undefined ? undefined : sources.path(path),
+      })),
+    },
     origin: sources.origin,
     warnings: sources.warnings,
   };

@@ -251,6 +251,33 @@ const audit = z.strictObject({
   keep_size: key(size, 'While all files together are larger, the oldest is removed.', 'any size'),
 });
 
+const source = z
+  .strictObject({
+    type: z.enum(['trail', 'openbao', 'sshd', 'policy', 'records', 'reference']).meta({
+      description:
+        '`trail`: another machine’s trail; `openbao`: its audit device’s file; `sshd`: a host’s log; `policy`: decisions of OPA or flex-auth; `records`: JSON lines of a broker or secrets engine; `reference`: a log of ops-warden.',
+    }),
+    path: key(words, 'The log (of a trail: its directory). Of `sshd` it may be left out: systemd’s journal.'),
+    name: key(words, 'What the view calls it.', 'type and path'),
+    host: key(words, 'Of `sshd`: the host that the log is of.', 'what its lines say'),
+    map: key(
+      z.record(words, words).refine((map) => Object.keys(map).length <= 32, 'has more than 32 entries'),
+      'Of `records`: where a field stands, as a dotted path: docs/activity.md.',
+    ),
+  })
+  .refine(
+    ({ type, path }) => path !== undefined || type === 'sshd',
+    'needs a path: only sshd can do without (systemd’s journal)',
+  );
+
+const activity = z.strictObject({
+  sources: key(
+    z.array(source).max(64, 'has more than 64 entries'),
+    'What `warden activity` reads beside the trail: docs/activity.md.',
+    'this machine’s sshd log and ops-warden’s logs in state_dir, where they can be read',
+  ),
+});
+
 /** warden.yaml as a whole. */
 export const wardenSchema = z.strictObject({
   backend: key(
@@ -280,6 +307,7 @@ export const wardenSchema = z.strictObject({
   agent: key(agent, 'The daemon.'),
   policy: key(policy, 'The gate.'),
   audit: key(audit, 'The trail.'),
+  activity: key(activity, 'The view over it.'),
 });
 
 export type WardenYaml = z.output<typeof wardenSchema>;

@@ -9,6 +9,7 @@ import { errnoOf, WardenError } from '../errors.ts';
 import { fingerprint, parsePublicKey, parsePublicKeyLine } from '../ssh/public-key.ts';
 import { replaceFile } from '../system/replace-file.ts';
 
+const PINS_FILE = 'ssh-ca.json';
 const pinsFile = z.record(z.string(), z.array(z.string().startsWith('SHA256:')).min(1));
 
 export interface CaPins {
@@ -72,9 +73,14 @@ function fingerprintOf(line: string): string {
   }
 }
 
+/** Every CA that is pinned for any server. Throws `config_invalid` where the file is not what warden wrote. */
+export function allPinned(stateDir: string): string[] {
+  return Object.values(readPins(join(stateDir, PINS_FILE))).flat();
+}
+
 /** Pins for one mount of one server. Throws `config_invalid` where the file is not what warden wrote. */
 export function caPins(options: CaPinOptions): CaPins {
-  const file = join(options.stateDir, 'ssh-ca.json');
+  const file = join(options.stateDir, PINS_FILE);
   let known = options.configured;
   if (known.length === 0) known = readPins(file)[options.server] ?? [];
   return {

@@ -32,6 +32,7 @@ const COMMANDS = [
   'status',
   'why',
   'activity',
+  'activity show',
   'audit verify',
   'ssh-config',
   'revoke',
@@ -174,7 +175,7 @@ describe('the agent and what asks it', () => {
     const list: unknown = JSON.parse((await cli('activity', '--json')).stdout);
     expect(list).toMatchObject([{ state: 'used', lane: 'lab', target: 'demo' }]);
     expect((await cli('activity')).stdout).toMatch(/TIME[^\n]*\n[^\n]*used[^\n]*demo/);
-    expect((await cli('activity', '--host', 'nowhere')).stdout).toBe('no issuances\n');
+    expect((await cli('activity', '--host', 'nowhere')).stdout).toBe('nothing found\n');
     expect(await cli('audit', 'verify')).toMatchObject({ code: 0, stderr: '' });
     const trail = home.directory.join('lab', 'state', 'audit', 'trail.jsonl');
     const good = readFileSync(trail, 'utf8');

@@ -106,7 +106,7 @@ const DOCUMENTED: readonly (readonly [words: string, code: number, stdout: RegEx
     NOTHING,
   ],
   ['cleanup --dry-run', 0, /^nothing to clean up\n$/, NOTHING],
-  ['log agt-state-hub-bridge --last 1', 0, /^TIME .*\n\S+ \S+ +issued +agt-state-hub-bridge .*\n$/, NOTHING],
+  ['log agt-state-hub-bridge --last 1', 0, /^\S+Z {2}agt-state-hub-bridge {2}identity=\S+ .* ttl=24h .* serial=\d+\n$/, NOTHING],
   ['log agt-state-hub-bridge --json', 0, /^\[\n {2}\{\n(.*\n)+\]\n$/, NOTHING],
   [
     'inventory remove agt-codex-interhub-bootstrap',
@@ -129,7 +129,7 @@ const DOCUMENTED: readonly (readonly [words: string, code: number, stdout: RegEx
   ],
   ['cleanup', 0, /^(removed .*agt-codex-interhub-bootstrap.*\n){4}$/, NOTHING],
   ['scorecard', 0, /certificates\.stale/, NOTHING],
-  ['activity --days 1 --json', 0, /^\[/, NOTHING],
+  ['activity --days 1 --json', 0, /^\[/, /^trail \(verified\): up to \S+\n$/],
 ];
 
 let key: string;

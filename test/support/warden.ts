@@ -42,6 +42,8 @@ export interface WardenOptions {
   readonly audit?: Readonly<Record<string, unknown>>;
   /** The `policy:` block; left out: none. */
   readonly policy?: Readonly<Record<string, unknown>>;
+  /** The `activity:` block. */
+  readonly activity?: Readonly<Record<string, unknown>>;
   readonly env?: Environment;
   /** With a clock the daemon runs inside the test. */
   readonly clock?: Clock;
@@ -122,6 +124,7 @@ function writeConfiguration(
       state_dir: stateDir,
       audit: options.audit ?? {},
       ...(options.policy === undefined ? {} : { policy: options.policy }),
+      activity: options.activity ?? { sources: [] },
       agent: {
         socket,
         upstream: options.upstream ?? 'none',

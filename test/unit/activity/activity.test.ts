@@ -1,7 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type IssuanceFilter, listIssuances } from '../../../src/activity/issuances.ts';
-import { renderJson, renderTable } from '../../../src/activity/render.ts';
 import { openTrail, type Trail } from '../../../src/trail/trail.ts';
 import { auditDirectory, mint, trailPath } from '../trail/fixture.ts';
 
@@ -85,37 +84,5 @@ describe('issuances', () => {
     await login('a', 1);
     appendFileSync(trailPath(directory), 'garbage\n{"torn');
     expect(await list()).toMatchObject({ issuances: [{ corr: 'a' }], skipped: 2 });
-  });
-});
-
-describe('rendering', () => {
-  it('shows columns for people and an array for programs', async () => {
-    await login('a', 2, { cert: { serial: '77', key_id: 'token-x' } });
-    await trail.append(mint('b', 'intent', { host: 'db1' }));
-    const found = await list();
-    expect(renderTable(found)).toBe(
-      [
-        'TIME                  STATE   ACTOR        LOGIN  HOST                   LANE        SERIAL  DETAIL',
-        '2026-11-23 10:00:00Z  issued  adm-example  ops    web1.prod.example.com  prod-hosts  77      token-x',
-        '2026-11-23 10:00:00Z  orphan  adm-example  ops    db1                    prod-hosts  -       no result recorded: OpenBao may have signed',
-      ].join('\n'),
-    );
-    expect(JSON.parse(renderJson(found))).toMatchObject([
-      { corr: 'a', state: 'issued' },
-      { corr: 'b', state: 'orphan' },
-    ]);
-  });
-
-  it('lets no recorded name steer a terminal or spread over lines', async () => {
-    await login('a', 2, { host: 'evil\u001b[2J\nweb1\u202e', target: 'x'.repeat(500) });
-    const table = renderTable(await list());
-    expect(table.split('\n')).toHaveLength(2);
-    for (const bad of ['\u001b', '\u202e']) expect(table).not.toContain(bad);
-    expect(table.length).toBeLessThan(600);
-  });
-
-  it('says so when there is nothing', async () => {
-    expect(renderTable(await list())).toBe('no issuances');
-    expect(renderJson(await list())).toBe('[]');
   });
 });
