@@ -79,36 +79,32 @@ export class Joins {
     if (cert?.ca_fp !== undefined) this.#cas.add(cert.ca_fp);
   }
 
-  /** Takes a line of another source. */
-  see(seen: Seen): void {
+  /** Takes a line of another source. Returns the issuance that it is about, where that is known already. */
+  see(seen: Seen): string | undefined {
     switch (seen.kind) {
       case 'sign':
-        this.#sign(seen);
-        return;
+        return this.#sign(seen);
       case 'login': {
         const login: Login = { seen, ended: undefined };
         this.#sessions.set(`${seen.source} ${seen.from}`, login);
-        this.#login(login);
-        return;
+        return this.#login(login);
       }
       case 'attempt':
-        this.#attempt(seen);
-        return;
+        return this.#attempt(seen);
       case 'end':
-        this.#end(seen);
-        return;
+        return this.#end(seen);
       case 'decision':
       case 'lease':
         // They may name what only OpenBao's lines tie to an issuance.
         this.#later.push(seen);
-        return;
+        return this.#issuanceOf(seen);
       case 'past':
         this.#past.push(seen);
-        this.others.push({ seen, ended: undefined });
-        return;
+        break;
       default:
-        this.others.push({ seen, ended: undefined });
     }
+    this.others.push({ seen, ended: undefined });
+    return undefined;
   }
 
   /** Tries once more what nothing explained, after older records were read. */
@@ -133,7 +129,7 @@ export class Joins {
   finish(): void {
     const byToken = new Map<string, Seen>();
     for (const seen of this.#later) {
-      const corr = this.#find(seen.request_id, seen.serial, seen.fp, seen.decision_id);
+      const corr = this.#issuanceOf(seen);
       if (seen.kind === 'lease' && seen.accessor !== undefined) byToken.set(seen.accessor, seen);
       if (corr === undefined) this.others.push({ seen, ended: undefined });
       else this.#of(corr)[seen.kind === 'lease' ? 'leases' : 'decisions'].push(seen);
@@ -161,6 +157,10 @@ export class Joins {
     return undefined;
   }
 
+  #issuanceOf({ request_id, serial, fp, decision_id }: Seen): string | undefined {
+    return this.#find(request_id, serial, fp, decision_id);
+  }
+
   #of(corr: string): Heard {
     const known = this.#heard.get(corr);
     if (known !== undefined) return known;
@@ -169,16 +169,17 @@ export class Joins {
     return made;
   }
 
-  #sign(seen: Seen): void {
+  #sign(seen: Seen): string | undefined {
     const corr = this.#find(seen.request_id, seen.serial, seen.fp) ?? this.#orphanOf(seen);
     if (corr !== undefined) {
       this.#of(corr).signed.push(seen);
       for (const id of [seen.serial, seen.request_id]) if (id !== undefined) this.#ids.set(id, corr);
-      return;
+      return corr;
     }
-    if (seen.outcome !== 'ok' || this.#strange.has(seen.request_id ?? '')) return;
+    if (seen.outcome !== 'ok' || this.#strange.has(seen.request_id ?? '')) return undefined;
     if (seen.request_id !== undefined) this.#strange.add(seen.request_id);
     this.#unexplained.push({ seen, ended: undefined });
+    return undefined;
   }
 
   /** An intent without a result, for that role, at that time, of which nothing else was heard. */
@@ -208,26 +209,29 @@ export class Joins {
       : undefined;
   }
 
-  #login(login: Login): void {
+  #login(login: Login): string | undefined {
     const { seen } = login;
     const corr = seen.serial === undefined ? undefined : this.#certificate(seen);
     if (corr !== undefined) this.#of(corr).logins.push(login);
     else if (seen.ca_fp !== undefined && this.#cas.has(seen.ca_fp)) this.#unexplained.push(login);
     else this.others.push(login);
+    return corr;
   }
 
-  #attempt(seen: Seen): void {
+  #attempt(seen: Seen): string | undefined {
     const corr = seen.serial === undefined ? undefined : this.#certificate(seen);
     if (corr !== undefined) this.#of(corr).attempts.push(seen);
     else this.others.push({ seen, ended: undefined });
+    return corr;
   }
 
-  #end(seen: Seen): void {
+  #end(seen: Seen): string | undefined {
     const key = `${seen.source} ${seen.from}`;
     const login = this.#sessions.get(key);
-    if (login === undefined) return;
+    if (login === undefined) return undefined;
     login.ended = seen.at;
     this.#sessions.delete(key);
+    return login.seen.serial === undefined ? undefined : this.#certificate(login.seen);
   }
 
   /** ops-warden's own line for it. */

@@ -1,7 +1,7 @@
 /** Rows as text: a table for people, JSON, JSON lines and CSV for programs. What came from outside can't steer a terminal in any of them. */
 import { sanitizeLine } from '../system/sanitize.ts';
+import type { ReadReport } from './read-source.ts';
 import type { Row } from './rows.ts';
-import type { ReadReport } from './view.ts';
 
 export const FORMATS = ['table', 'json', 'jsonl', 'csv'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -141,4 +141,17 @@ export function renderReports(reports: readonly ReadReport[]): string {
       return sanitizeLine(`${name} (${trust}): ${problem ?? upTo}${lines}${check}`);
     })
     .join('\n');
+}
+
+/** Widths of the columns of `renderHappening`: what comes later is not known. */
+const FOLLOW_WIDTHS = [20, 8, 8, 16, 8, 20];
+
+/** A row as one line, for who follows: nothing lines up with what is still to come. */
+export function renderHappening(row: Row): string {
+  const { at, kind, state, actor, target, host, detail } = row;
+  const time = `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+  const fixed = [time, kind, state, actor, target, host].map((cell, i) =>
+    (sanitizeLine(cell ?? '-') || '-').padEnd(FOLLOW_WIDTHS[i] ?? 0),
+  );
+  return `${fixed.join(GAP)}${GAP}${sanitizeLine(detail)}`.trimEnd();
 }

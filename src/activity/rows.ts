@@ -1,6 +1,7 @@
 /** Rows of the view: one for each issuance with all that is known of it, one for each line that belongs to none, one for what does not add up. */
 import type { TrailRecord } from '../trail/record.ts';
 import type { Anomaly } from './anomalies.ts';
+import type { Happening } from './follow.ts';
 import type { Issuance, IssuanceState } from './issuances.ts';
 import type { Heard, Joins, Login, Story } from './joins.ts';
 import type { Seen, SeenKind } from './seen.ts';
@@ -149,11 +150,12 @@ const SEEN_ROW: Readonly<Record<SeenKind, RowKind>> = {
 function seenRow(login: Login): Row {
   const { seen } = login;
   const kind = SEEN_ROW[seen.kind];
+  const state = seen.kind === 'end' ? 'ended' : seen.outcome;
   const words = [seen.message, seen.key_id ?? seen.id, seen.decision_id, seen.from, seen.source];
   return {
     kind,
     at: seen.at,
-    state: seen.outcome,
+    state,
     outcome: seen.outcome,
     actor: seen.actor,
     target: seen.target,
@@ -163,12 +165,13 @@ function seenRow(login: Login): Row {
     fp: seen.fp,
     detail: seen.kind === 'login' ? loginText(login) : words.filter((word) => word !== undefined).join(', '),
     ids: [seen.id, seen.request_id, seen.decision_id, seen.serial, seen.fp],
-    whole: () => ({ ...sessionOf(login), kind, state: seen.outcome }),
+    whole: () => ({ ...sessionOf(login), kind, state }),
   };
 }
 
 const RECORD_ROW: Readonly<Record<string, RowKind>> = {
   agent: 'refusal',
+  cert: 'sign',
   access: 'access',
   policy: 'policy',
   worker: 'worker',
@@ -230,6 +233,16 @@ function anomalyRow({ name, at, detail, issuance, seen }: Anomaly): Row {
   };
 }
 
+/** A row for what has just happened, as `--follow` prints it: by itself, not as part of a story. */
+export function happeningRow(happening: Happening): Row {
+  if ('anomaly' in happening) return anomalyRow(happening.anomaly);
+  if ('record' in happening) return recordRow(happening.record);
+  const { seen, corr } = happening;
+  const row = seenRow({ seen, ended: undefined });
+  if (corr === undefined) return row;
+  return { ...row, ids: [...row.ids, corr], whole: () => ({ ...row.whole(), corr }) };
+}
+
 export interface RowFilter {
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -246,7 +259,8 @@ export interface RowFilter {
 
 const same = (wanted: string | undefined, is: string | undefined) => wanted === undefined || wanted === is;
 
-function wants(filter: RowFilter, row: Row): boolean {
+/** Whether a row is one of those that are asked for, whatever its time. */
+export function wants(filter: Omit<RowFilter, 'since' | 'until'>, row: Row): boolean {
   const { kinds, id } = filter;
   return (
     (kinds === undefined ? !QUIET_KINDS.has(row.kind) : kinds.has(row.kind)) &&

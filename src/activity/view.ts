@@ -2,22 +2,13 @@
  * Reads all sources over a window and joins them. The trail comes first, then the others; where they tell of certificates that the
  * window's records don't explain, older records are read, as far back as a certificate can live. Left out: following (follow.ts).
  */
-import { spawn } from 'node:child_process';
-import { errnoOf } from '../errors.ts';
 import { TTL_CAP_SECONDS } from '../inventory/actor.ts';
-import {
-  LineCutter,
-  logParts,
-  type ReadRange,
-  readCompressedLog,
-  readLog,
-  SLACK_MS,
-} from '../system/log-file.ts';
+import { logParts, type ReadEnd } from '../system/log-file.ts';
 import { readRecords } from '../trail/read.ts';
 import type { TrailRecord } from '../trail/record.ts';
 import { Joins } from './joins.ts';
-import type { Seen } from './seen.ts';
-import type { LineReader, Source } from './sources/source.ts';
+import { type ReadReport, readSource } from './read-source.ts';
+import type { Source } from './sources/source.ts';
 
 /** What may come after the window and still belong to what began in it. */
 const AFTER_MS = 3_600_000;
@@ -37,118 +28,17 @@ export interface ViewInput {
   readonly onProgress?: ((done: number, all: number) => void) | undefined;
 }
 
-/** What was read of a source. */
-export interface ReadReport {
-  readonly name: string;
-  /** Warden's own chain, or another program's words. */
-  readonly trust: 'verified' | 'unverified';
-  /** The last line that was read, in milliseconds since the epoch; undefined where there was none in the window. */
-  readonly until: number | undefined;
-  /** Lines that are not of the log's form, or too long. */
-  readonly broken: number;
-  /** Why it was not read, or not whole. */
-  readonly problem: string | undefined;
+/** Where reading ended, for who goes on from there. */
+export interface ReadEnds {
+  readonly files: Map<string, ReadEnd>;
+  /** The last record of each trail, by its directory. */
+  readonly records: Map<string, TrailRecord>;
 }
 
 export interface View {
+  readonly ends: ReadEnds;
   readonly joins: Joins;
   readonly reports: readonly ReadReport[];
-}
-
-/** One source's reading: hands on what its lines tell, and counts. */
-class Reading {
-  broken = 0;
-  last: number | undefined;
-  problem: string | undefined;
-  readonly #until: number;
-  readonly #since: number;
-  readonly #see: (seen: Seen) => void;
-
-  constructor(since: number, until: number, see: (seen: Seen) => void) {
-    this.#since = since;
-    this.#until = until;
-    this.#see = see;
-  }
-
-  /** A visitor for lines; it says whether to go on. */
-  visitor(reader: LineReader): (line: Buffer) => boolean {
-    return (line) => {
-      const seen = reader.read(line);
-      if (seen === undefined) return true;
-      if (seen === 'broken') {
-        this.broken += 1;
-        return true;
-      }
-      if (seen.at > this.#until) return seen.at <= this.#until + SLACK_MS;
-      if (seen.at < this.#since) return true;
-      this.last = Math.max(this.last ?? 0, seen.at);
-      this.#see(seen);
-      return true;
-    };
-  }
-}
-
-async function readFiles(
-  path: string,
-  source: Source,
-  reading: Reading,
-  range: Omit<ReadRange, 'timeOf'>,
-): Promise<void> {
-  const pick = { needle: source.format.needle };
-  for (const part of logParts(path, range.since)) {
-    const reader = source.format.reader({ mtime: part.mtime });
-    const visit = reading.visitor(reader);
-    if (part.compressed === 'unknown')
-      reading.problem = `${part.path} is compressed in a way that is not read`;
-    else if (part.compressed === 'gzip') reading.broken += await readCompressedLog(part.path, pick, visit);
-    else reading.broken += readLog(part.path, { ...range, pick, timeOf: reader.timeOf }, visit).overlong;
-  }
-}
-
-function readProgram(
-  program: string,
-  args: readonly string[],
-  source: Source,
-  reading: Reading,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
-    const reader = source.format.reader({ mtime: Date.now() });
-    const cutter = new LineCutter(reading.visitor(reader), { needle: source.format.needle });
-    child.once('error', (error) => {
-      reading.problem = `${program} can't be run: ${errnoOf(error)}`;
-      resolve();
-    });
-    child.stdout.on('data', (chunk: Buffer) => {
-      if (!cutter.push(chunk)) child.kill();
-    });
-    child.once('close', (code) => {
-      if (code !== 0 && code !== null) reading.problem ??= `${program} ended with ${code}`;
-      reading.broken += cutter.overlong;
-      resolve();
-    });
-  });
-}
-
-async function readSource(
-  source: Source,
-  input: ViewInput,
-  see: (seen: Seen) => void,
-  onBytes: (count: number) => void,
-): Promise<ReadReport> {
-  const { since } = input;
-  const reading = new Reading(since, input.until + AFTER_MS, see);
-  const { place } = source;
-  try {
-    if ('path' in place) await readFiles(place.path, source, reading, { since, onBytes });
-    else await readProgram(place.program, place.args(Math.floor(since / 1000), false), source, reading);
-  } catch (thrown) {
-    const errno = errnoOf(thrown);
-    if (errno === '') throw thrown;
-    reading.problem = `it can't be read: ${errno}`;
-  }
-  const { broken, problem, last: until } = reading;
-  return { name: source.name, trust: 'unverified', until, broken, problem };
 }
 
 async function readTrail(
@@ -185,30 +75,44 @@ function bytesOf(sources: readonly Source[], since: number): number {
 
 /** Reads and joins. Throws `trail_unwritable` where a trail can't be read; another source that can't be is reported. */
 export async function readView(input: ViewInput): Promise<View> {
+  const { since } = input;
+  const until = input.until + AFTER_MS;
   const joins = new Joins(input.cas);
   const trails = [input.trail, ...input.otherTrails];
   const reports: ReadReport[] = [];
-  const take = (record: TrailRecord) => joins.record(record);
-  for (const directory of trails)
-    reports.push(
-      await readTrail(directory, directory === input.trail, input.since, input.until + AFTER_MS, take),
-    );
-  const all = bytesOf(input.sources, input.since);
+  const ends: ReadEnds = { files: new Map(), records: new Map() };
+  for (const directory of trails) {
+    const take = (record: TrailRecord) => {
+      joins.record(record);
+      ends.records.set(directory, record);
+    };
+    reports.push(await readTrail(directory, directory === input.trail, since, until, take));
+  }
+  const all = bytesOf(input.sources, since);
   let done = 0;
   const onBytes = (count: number) => {
     done += count;
     input.onProgress?.(done, all);
   };
-  for (const source of input.sources)
-    reports.push(await readSource(source, input, (seen) => joins.see(seen), onBytes));
-  let read = input.since;
+  for (const source of input.sources) {
+    const { report, end } = await readSource(source, { since, until, onBytes }, (seen) => joins.see(seen));
+    reports.push(report);
+    if (end !== undefined && 'path' in source.place) ends.files.set(source.place.path, end);
+  }
+  await lookBack(joins, trails, since);
+  joins.finish();
+  return { joins, reports, ends };
+}
+
+/** Reads older records while something is unexplained: first those from shortly before, then all that can matter. */
+async function lookBack(joins: Joins, trails: readonly string[], since: number): Promise<void> {
+  let read = since;
   for (const back of BACK_MS) {
-    if (joins.unexplained.length === 0 || read <= 0) break;
-    const from = Math.max(0, input.since - back);
-    for (const directory of trails) await readTrail(directory, true, from, read, take);
+    if (joins.unexplained.length === 0 || read <= 0) return;
+    const from = Math.max(0, since - back);
+    for (const directory of trails)
+      await readTrail(directory, true, from, read, (record) => joins.record(record));
     joins.again();
     read = from;
   }
-  joins.finish();
-  return { joins, reports };
 }

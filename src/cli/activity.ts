@@ -1,15 +1,30 @@
 /** `warden activity`: who got into which host, when, on whose authority, and is anything missing? */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { ANOMALIES, findAnomalies } from '../activity/anomalies.ts';
-import { FORMATS, type Format, renderJson, renderReports, renderRows } from '../activity/render.ts';
-import { OUTCOMES, ROW_KINDS, rowsOf } from '../activity/rows.ts';
+import { follow } from '../activity/follow.ts';
+import type { ReadReport } from '../activity/read-source.ts';
+import {
+  FORMATS,
+  type Format,
+  jsonLine,
+  renderHappening,
+  renderJson,
+  renderReports,
+  renderRows,
+} from '../activity/render.ts';
+import { happeningRow, OUTCOMES, ROW_KINDS, type Row, rowsOf, wants } from '../activity/rows.ts';
 import { type Moment, timelineOf } from '../activity/timeline.ts';
-import { EXIT } from '../errors.ts';
+import type { View, ViewInput } from '../activity/view.ts';
+import { EXIT, WardenError } from '../errors.ts';
 import { page } from '../system/pager.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 import { readWithBar, viewInput, type WindowFlags, windowOf, windowOptions } from './activity-view.ts';
 import { configOf } from './configuration.ts';
 import { action, type CommonFlags, note, print } from './context.ts';
+
+/** How long what is new may wait. */
+const POLL_MS = 250;
 
 interface ActivityFlags extends CommonFlags, WindowFlags {
   readonly actor?: string;
@@ -21,32 +36,85 @@ interface ActivityFlags extends CommonFlags, WindowFlags {
   readonly fingerprint?: string;
   readonly id?: string;
   readonly anomalies?: boolean;
+  readonly follow?: boolean;
   readonly format: Format;
   readonly json?: boolean;
+}
+
+type Filter = Omit<Parameters<typeof rowsOf>[2], 'since' | 'until'>;
+
+function filterOf(flags: ActivityFlags): Filter {
+  const kinds = flags.anomalies === true ? ['anomaly'] : flags.kind;
+  return { ...flags, kinds: kinds === undefined ? undefined : new Set(kinds) };
 }
 
 async function show(flags: ActivityFlags): Promise<void> {
   const window = windowOf(flags, Date.now());
   const format = flags.json === true ? 'json' : flags.format;
-  const { joins, reports } = await readWithBar({ ...viewInput(configOf(flags)), ...window });
-  const anomalies = findAnomalies(joins, window);
-  const kinds = flags.anomalies === true ? ['anomaly'] : flags.kind;
-  const rows = rowsOf(joins, anomalies, {
-    ...flags,
-    ...window,
-    kinds: kinds === undefined ? undefined : new Set(kinds),
-  });
-  const nothing = flags.anomalies === true && rows.length === 0 && format === 'table';
+  if (flags.follow === true && (format === 'json' || format === 'csv' || flags.until !== undefined))
+    throw new WardenError(
+      'usage',
+      '--follow has no end: it goes with a table or --format jsonl, without --until',
+    );
+  const input = viewInput(configOf(flags));
+  const view = await readWithBar({ ...input, ...window });
+  const filter = filterOf(flags);
+  const rows = rowsOf(view.joins, findAnomalies(view.joins, window), { ...filter, ...window });
+  await printRows(flags, format, rows, view.reports);
+  if (flags.follow === true) await goOn(input, view, filter, format);
+  else if (flags.anomalies === true && rows.length > 0) process.exitCode = EXIT.no;
+}
+
+async function printRows(
+  { anomalies, follow: following }: ActivityFlags,
+  format: Format,
+  rows: readonly Row[],
+  reports: readonly ReadReport[],
+): Promise<void> {
   const onTerminal = process.stdout.isTTY;
-  const text = nothing
-    ? 'everything adds up'
-    : renderRows(rows, format, onTerminal ? process.stdout.columns : undefined);
-  if (format === 'table' && onTerminal) await page(`${text}\n\n${renderReports(reports)}\n`);
-  else {
-    if (text !== '') print(text);
-    for (const line of renderReports(reports).split('\n')) note(line);
+  const text =
+    anomalies === true && rows.length === 0 && format === 'table'
+      ? 'everything adds up'
+      : renderRows(rows, format, onTerminal ? process.stdout.columns : undefined);
+  if (format === 'table' && onTerminal && following !== true) {
+    await page(`${text}\n\n${renderReports(reports)}\n`);
+    return;
   }
-  if (flags.anomalies === true && rows.length > 0) process.exitCode = EXIT.no;
+  if (text !== '') print(text);
+  for (const line of renderReports(reports).split('\n')) note(line);
+}
+
+/** Until it is interrupted, or nobody reads any more. */
+async function goOn(
+  input: Omit<ViewInput, 'since' | 'until'>,
+  view: View,
+  filter: Filter,
+  format: Format,
+): Promise<void> {
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end);
+  process.stdout.once('error', end);
+  const following = follow({
+    ...view,
+    trails: [input.trail, ...input.otherTrails],
+    sources: input.sources,
+    tell(happening) {
+      const row = happeningRow(happening);
+      if (wants(filter, row)) print(format === 'jsonl' ? jsonLine(row) : renderHappening(row));
+    },
+  });
+  note('following: interrupt to end');
+  try {
+    while (!ended) {
+      await following.poll(Date.now());
+      await delay(POLL_MS);
+    }
+  } finally {
+    following.close();
+  }
 }
 
 function momentLine({ at, source, what }: Moment, width: number): string {
@@ -96,6 +164,7 @@ export function activityCommand(command: Command): void {
     .option('--serial <number>', 'only this certificate')
     .option('--fingerprint <SHA256:…>', 'only this key')
     .option('--id <id>', 'only what has this id: an issuance, a request, a decision')
+    .option('--follow', 'go on with what comes, a line for each thing that happens')
     .option('--anomalies', 'only what does not add up; exit 1 where there is any')
     .addOption(new Option('--format <format>', 'how').choices(FORMATS).default('table'))
     .option('--json', 'the same as --format json')

@@ -207,9 +207,11 @@ export interface RotatedFile {
   /** When it was last written, in milliseconds since the epoch. */
   readonly mtime: number;
   readonly size: number;
+  /** How many rotations ago, where its name says so; else 0. */
+  readonly number: number;
 }
 
-const ROTATED = /^[.-]\d[\w-]*(?:\.(gz|xz|bz2|zst))?$/;
+const ROTATED = /^(?:\.(\d{1,3})|[.-]\d[\w-]*)(?:\.(gz|xz|bz2|zst))?$/;
 
 /** A log and what rotation made of its earlier parts (`log.1`, `log.2.gz`, `log-20261120`), oldest first; those without anything since `since` are left out. */
 export function logParts(path: string, since: number): RotatedFile[] {
@@ -218,13 +220,17 @@ export function logParts(path: string, since: number): RotatedFile[] {
   const parts: RotatedFile[] = [];
   for (const entry of readdirSync(directory)) {
     if (!entry.startsWith(name)) continue;
-    const [suffix, compression] = entry === name ? [''] : (ROTATED.exec(entry.slice(name.length)) ?? []);
+    const [suffix, number = '0', compression] =
+      entry === name ? [''] : (ROTATED.exec(entry.slice(name.length)) ?? []);
     if (suffix === undefined) continue;
     const file = join(directory, entry);
     const { mtimeMs: mtime, size } = statSync(file);
     if (mtime < since && entry !== name) continue;
     const compressed = compression === undefined ? undefined : compression === 'gz' ? 'gzip' : 'unknown';
-    parts.push({ path: file, compressed, mtime, size });
+    parts.push({ path: file, compressed, mtime, size, number: Number(number) });
   }
-  return parts.sort((a, b) => a.mtime - b.mtime || (a.path === path ? 1 : -1));
+  return parts.sort((a, b) => {
+    if (a.path === path || b.path === path) return a.path === path ? 1 : -1;
+    return b.number - a.number || a.mtime - b.mtime || (a.path < b.path ? -1 : 1);
+  });
 }

@@ -8,11 +8,12 @@ import { readView } from '../../src/activity/view.ts';
 import { viewInput } from '../../src/cli/activity-view.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { type KeyFile, makeKey } from '../support/keys.ts';
-import { until } from '../support/process.ts';
+import { runInTerminal, until } from '../support/process.ts';
 import { type Rig, useRig } from '../support/rig.ts';
 import { ssh } from '../support/ssh.ts';
 import { type Syslog, startSyslog } from '../support/syslog.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp.ts';
+import { LAUNCHER } from '../support/warden.ts';
 
 const FORMS = ['traditional', 'iso', 'journal'] as const;
 const rows = z.array(z.looseObject({ kind: z.string(), state: z.string() }));
@@ -172,6 +173,22 @@ describe('a day on which everything adds up', () => {
       code: 1,
       stdout: 'there is no issuance 12\n',
     });
+  });
+
+  test('on a terminal it fits, goes through the pager, and ends with what was read', async () => {
+    const { env } = rig().warden;
+    const paged = await runInTerminal(['sh', '-c', `stty cols 90; ${LAUNCHER} activity`], {
+      env: { ...env, PAGER: "sed 's/^/P:/'" },
+    });
+    expect(paged.code).toBe(0);
+    const lines = paged.stdout.trimEnd().split(/\r?\n/);
+    for (const line of lines) expect(line).toMatch(/^P:/);
+    const table = lines.slice(0, lines.indexOf('P:'));
+    expect(table.length).toBeGreaterThan(3);
+    for (const line of table) expect(line.length - 2).toBeLessThanOrEqual(90);
+    expect(lines).toContainEqual(expect.stringMatching(/^P:trail \(verified\): up to /));
+    const none = await runInTerminal([LAUNCHER, 'activity'], { env: { ...env, PAGER: 'no-such-pager' } });
+    expect(none.stdout).toMatch(/TIME +KIND/);
   });
 
   test('warden log has the certificates in ops-warden’s form, and what ops-warden left', async () => {

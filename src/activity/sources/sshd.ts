@@ -96,24 +96,24 @@ function envelope(line: Buffer, mtime: number): Envelope | undefined {
 class SshdReader implements LineReader {
   readonly #name: string;
   readonly #host: string | undefined;
-  readonly #mtime: number;
+  readonly #part: FilePart;
   /** Why the last certificate of a process was refused. */
   readonly #reasons = new Map<string, string>();
 
-  constructor(name: string, host: string | undefined, { mtime }: FilePart) {
+  constructor(name: string, host: string | undefined, part: FilePart) {
     this.#name = name;
     this.#host = host;
-    this.#mtime = mtime;
+    this.#part = part;
   }
 
   timeOf = (line: Buffer) => {
     if (line[0] === BRACE) return fromJournal(line)?.at;
     const match = SYSLOG.exec(line.toString('latin1', 0, 512));
-    return match === null ? undefined : fromSyslog(line, this.#mtime)?.at;
+    return match === null ? undefined : fromSyslog(line, this.#part.mtime)?.at;
   };
 
   read(line: Buffer): Seen | 'broken' | undefined {
-    const found = envelope(line, this.#mtime);
+    const found = envelope(line, this.#part.mtime);
     if (found === undefined) return line[0] === BRACE && !isJson(line) ? 'broken' : undefined;
     const { at, pid } = found;
     // sshd ends lines with a carriage return where it writes to a file or terminal of its own.

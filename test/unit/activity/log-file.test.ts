@@ -40,7 +40,7 @@ describe('cutting', () => {
         fc.array(fc.nat(20), { maxLength: 30 }),
         fc.boolean(),
         (lines, cuts, picky) => {
-          const bytes = Buffer.from(lines.map((each) => `${each}\n`).join('') + 'unf x');
+          const bytes = Buffer.from(`${lines.map((each) => `${each}\n`).join('')}unf x`);
           const got: string[] = [];
           const needle = picky ? Buffer.from('x') : undefined;
           const cutter = new LineCutter((each) => got.push(each.toString()) > 0, { needle, maxLine: 10 });
@@ -116,9 +116,9 @@ describe('rotation', () => {
     expect(
       parts.map(({ path: each, compressed }) => [each.slice(directory.path.length + 1), compressed]),
     ).toEqual([
-      ['log-20261101.xz', 'unknown'],
       ['log.2.gz', 'gzip'],
       ['log.1', undefined],
+      ['log-20261101.xz', 'unknown'],
       ['log', undefined],
     ]);
     const lines: string[] = [];

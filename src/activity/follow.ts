@@ -1,0 +1,153 @@
+/**
+ * The view as it goes on: each line of each source as it comes, with the issuance that it belongs to, and what does not add up once it has
+ * had time to. What was printed is forgotten, but for issuances. Left out: rows that change when more is known of them (`activity show`).
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { FollowedFile } from '../system/followed-file.ts';
+import { LineCutter } from '../system/log-file.ts';
+import { readRecords } from '../trail/read.ts';
+import { parseRecord, type TrailRecord } from '../trail/record.ts';
+import { TRAIL_FILE } from '../trail/trail.ts';
+import { type Anomaly, findAnomalies } from './anomalies.ts';
+import type { Joins } from './joins.ts';
+import type { Seen } from './seen.ts';
+import type { Source } from './sources/source.ts';
+import type { ReadEnds } from './view.ts';
+
+/** The other sources' words about the same login need so long to arrive. */
+const GRACE_MS = 10_000;
+
+export type Happening =
+  | { readonly record: TrailRecord }
+  | { readonly seen: Seen; readonly corr: string | undefined }
+  | { readonly anomaly: Anomaly };
+
+export interface FollowInput {
+  readonly trails: readonly string[];
+  readonly sources: readonly Source[];
+  readonly joins: Joins;
+  /** Where the reading before ended. */
+  readonly ends: ReadEnds;
+  readonly tell: (happening: Happening) => void;
+}
+
+/** The front of a record's line, as warden writes it. */
+const SEQ = /^\{"v":1,"seq":(\d{1,15}),/;
+
+/** One trail, by its numbers: those that were told before are passed over, those that a poll has missed are read. */
+class FollowedTrail {
+  readonly #directory: string;
+  readonly #file: FollowedFile;
+  #last: Pick<TrailRecord, 'seq' | 'ts'> | undefined;
+  #fresh: TrailRecord[] = [];
+
+  constructor(directory: string, last: TrailRecord | undefined) {
+    this.#directory = directory;
+    this.#last = last;
+    const visit = (line: Buffer) => {
+      const seq = Number(SEQ.exec(line.toString('latin1', 0, 64))?.[1]);
+      if (this.#last !== undefined && seq <= this.#last.seq) return;
+      const parsed = parseRecord(line);
+      if ('record' in parsed) this.#fresh.push(parsed.record);
+    };
+    this.#file = new FollowedFile(join(directory, TRAIL_FILE), visit, {}, 'beginning');
+  }
+
+  async poll(): Promise<readonly TrailRecord[]> {
+    this.#fresh = [];
+    this.#file.poll();
+    const [first] = this.#fresh;
+    const last = this.#last;
+    if (first !== undefined && last !== undefined && first.seq > last.seq + 1) {
+      const missed: TrailRecord[] = [];
+      await readRecords(this.#directory, Date.parse(last.ts), (record) => {
+        if (record.seq > last.seq && record.seq < first.seq) missed.push(record);
+      });
+      this.#fresh.unshift(...missed);
+    }
+    this.#last = this.#fresh.at(-1) ?? last;
+    return this.#fresh;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+function followSource(
+  source: Source,
+  ends: ReadEnds,
+  see: (seen: Seen) => void,
+): { poll(): void; close(): void } {
+  const { place, format } = source;
+  const reader = format.reader({
+    get mtime() {
+      return Date.now();
+    },
+  });
+  const visit = (line: Buffer) => {
+    const seen = reader.read(line);
+    if (seen !== undefined && seen !== 'broken') see(seen);
+  };
+  if ('path' in place)
+    return new FollowedFile(place.path, visit, { needle: format.needle }, ends.files.get(place.path));
+  const child = spawn(place.program, place.args(0, true), { stdio: ['ignore', 'pipe', 'ignore'] });
+  const cutter = new LineCutter(
+    (line) => {
+      visit(line);
+      return true;
+    },
+    { needle: format.needle },
+  );
+  child.on('error', () => undefined);
+  child.stdout.on('data', (chunk: Buffer) => cutter.push(chunk));
+  return { poll: () => undefined, close: () => void child.kill() };
+}
+
+export interface Following {
+  /** Tells what has come since. Rejects with what reading throws. */
+  poll(now: number): Promise<void>;
+  close(): void;
+}
+
+/** Begins to follow. Throws what opening a source does. */
+export function follow(input: FollowInput): Following {
+  const { joins, tell, ends } = input;
+  const began = Date.now();
+  const waiting: Seen[] = [];
+  const told = new Set<string>();
+  const sources = input.sources.map((source) => followSource(source, ends, (seen) => waiting.push(seen)));
+  const trails = input.trails.map((directory) => new FollowedTrail(directory, ends.records.get(directory)));
+  return {
+    async poll(now) {
+      // The trail last, so that it has what a login that was seen came of.
+      for (const source of sources) source.poll();
+      for (const trail of trails)
+        for (const record of await trail.poll()) {
+          joins.record(record);
+          tell({ record });
+        }
+      for (const seen of waiting.splice(0)) {
+        tell({ seen, corr: joins.see(seen) });
+      }
+      joins.again();
+      joins.finish();
+      joins.others.length = 0;
+      joins.records.length = 0;
+      for (const anomaly of findAnomalies(joins, { since: began, until: now - GRACE_MS, now })) {
+        const { name, issuance, seen } = anomaly;
+        const key =
+          name === 'clock_off'
+            ? `${name} ${seen?.source} ${seen?.host}`
+            : `${name} ${issuance?.corr} ${seen?.request_id} ${seen?.serial} ${seen?.from}`;
+        if (told.has(key)) continue;
+        told.add(key);
+        tell({ anomaly });
+      }
+    },
+    close() {
+      for (const each of [...sources, ...trails]) each.close();
+    },
+  };
+}
