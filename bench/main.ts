@@ -9,6 +9,7 @@ import { describeMachine } from './machine.ts';
 import { mintBench } from './mint.ts';
 import { relayBench } from './relay.ts';
 import { type Figure, renderFigures, TABLE_HEAD, verdictOf } from './report.ts';
+import { routeBench } from './route.ts';
 import { signBench } from './sign.ts';
 import { stormBench } from './storm.ts';
 import { trailBench } from './trail.ts';
@@ -24,6 +25,7 @@ const BENCHES = [
   connectionsBench,
   trailBench,
   cliBench,
+  routeBench,
   signBench,
 ];
 

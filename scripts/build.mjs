@@ -55,16 +55,26 @@ await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 });
+/** What the command line's beginning loads only when it needs it. All else of it is one file: each costs half a millisecond. */
+const later = { program: 'src/cli/program.ts', 'read-catalog': 'src/catalog/find/read-catalog.ts' };
+const first = {
+  name: 'first',
+  setup({ onResolve }) {
+    const names = Object.keys(later).join('|');
+    onResolve({ filter: new RegExp(`/(${names})\\.ts$`) }, ({ path }) => ({
+      path: `./${basename(path, '.ts')}.cjs`,
+      external: true,
+    }));
+  },
+};
+
 // Node starts CommonJS a fifth of its own start faster, but esbuild splits only ES modules: so each part is converted afterwards.
-const { outputFiles } = await build({
-  ...bundle,
-  entryPoints: { warden: 'src/cli/main.ts' },
-  splitting: true,
-  plugins: [lean],
-  outExtension: { '.js': '.cjs' },
-  write: false,
-});
-for (const { path, text } of outputFiles) {
+const cli = { ...bundle, outExtension: { '.js': '.cjs' }, write: false };
+const parts = await Promise.all([
+  build({ ...cli, entryPoints: { warden: 'src/cli/main.ts' }, plugins: [lean, first] }),
+  build({ ...cli, entryPoints: later, plugins: [lean], splitting: true }),
+]);
+for (const { path, text } of parts.flatMap(({ outputFiles }) => outputFiles)) {
   const { code } = await transform(text, {
     ...minify,
     ...target,

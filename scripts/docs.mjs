@@ -1,4 +1,4 @@
-// Writes the pages that are made from the code: docs/configuration.md, docs/troubleshooting.md, docs/inventory.schema.json. `--check` writes nothing and fails when one is stale.
+// Writes the pages that are made from the code: docs/configuration.md, docs/troubleshooting.md, docs/inventory.schema.json, docs/catalog.schema.json. `--check` writes nothing and fails when one is stale.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,10 +13,12 @@ const sources = ['src', 'agent']
   .sort()
   .map((path) => readFileSync(path, 'utf8'));
 
-const { configurationPage, inventorySchemaText } = await importSource('src/config/docs.ts');
+const { catalogSchemaText, configurationPage, inventorySchemaText } =
+  await importSource('src/config/docs.ts');
 const { troubleshootingPage } = await importSource('src/reference/troubleshooting.ts');
 const pages = {
   'docs/configuration.md': configurationPage(),
+  'docs/catalog.schema.json': catalogSchemaText(),
   'docs/inventory.schema.json': inventorySchemaText(),
   'docs/troubleshooting.md': troubleshootingPage(sources, readFileSync('scripts/warden', 'utf8')),
 };

@@ -1,58 +1,44 @@
 /**
- * The catalog: layers of entries, the later over the earlier by id, and the lanes among them. A lane is an entry that
- * is active, is warden's to execute and has an `ssh:` block. Routing over the other entries is not here.
+ * The lanes of the catalog: entries that are active, warden's to execute and have an `ssh:` block, in layers, the later over the earlier
+ * by id. Entries without `ssh` are looked at only as far as they take a lane's place; where they lead is routes.ts.
  */
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { checkSchema } from '../config/check-schema.ts';
-import { checkDirectory } from '../config/guarded-file.ts';
-import { ConfigError, type Problem, throwProblems } from '../config/problems.ts';
-import { type Path, readYamlFile, type YamlFile } from '../config/yaml-file.ts';
-import { errnoOf } from '../errors.ts';
+import { readGuarded } from '../config/guarded-file.ts';
+import { type Problem, throwProblems } from '../config/problems.ts';
+import { type Path, parseYaml, type YamlFile } from '../config/yaml-file.ts';
 import type { Lane } from './lane.ts';
 import { type LaneContext, laneFromEntry } from './lane-from-entry.ts';
+import { type CatalogPlaces, filesOf, type Layer, layersOf } from './layers.ts';
 import { patternKey } from './pattern.ts';
-import { catalogFileSchema, type Entry, entrySchema } from './schema.ts';
-
-/** An entry with the place where it was written. */
-export interface CatalogEntry {
-  readonly entry: Entry;
-  /** `file:line`. */
-  readonly source: string;
-}
-
-export interface Catalog {
-  /** Every entry that counts, lanes too, by id. */
-  readonly entries: readonly CatalogEntry[];
-  readonly lanes: readonly Lane[];
-}
+import { catalogFileSchema, type Glance, glanceSchema } from './schema.ts';
 
 interface Read {
   readonly file: YamlFile;
   readonly at: Path;
-  readonly entry: Entry;
+  readonly entry: Glance;
   readonly raw: unknown;
 }
 
-const MAX_FILES = 1000;
-
-export interface CatalogPlaces {
-  /** The package's own catalog, the lowest layer; undefined: none. */
-  readonly shipped: string | undefined;
-  /** Directories with `*.yaml`, or single files, the lowest first. One that doesn't exist is empty. */
-  readonly layers: readonly string[];
-  /** The user that files of the layers may belong to, beside root. */
-  readonly uid: number;
-}
+/** An entry with an `ssh` block, as far as can be told without reading YAML, which takes longer. */
+const MAY_HAVE_LANE = /ssh["']?\s*:/;
 
 /** Loads every layer. Throws ConfigError with all that is wrong. */
-export function loadCatalog({ shipped, layers, uid }: CatalogPlaces, context: LaneContext): Catalog {
-  const lowest = shipped === undefined ? [] : [layerFiles(shipped, undefined)];
-  return readCatalog([...lowest, ...layers.map((layer) => layerFiles(layer, uid))], context);
+export function loadLanes(places: CatalogPlaces, context: LaneContext): readonly Lane[] {
+  return readLanes(
+    layersOf(places).map((layer) => filesOf(layer).flatMap((path) => readFile(layer, path))),
+    context,
+  );
+}
+
+/** The package's own files are the lowest layer: what is no lane in them takes no lane's place. */
+function readFile({ uid }: Layer, path: string): readonly YamlFile[] {
+  const text = readGuarded(path, uid);
+  if (text === undefined || (uid === undefined && !MAY_HAVE_LANE.test(text))) return [];
+  return [parseYaml(path, text)];
 }
 
 /** The same over files that are parsed already, layer by layer. */
-export function readCatalog(layers: readonly (readonly YamlFile[])[], context: LaneContext): Catalog {
+export function readLanes(layers: readonly (readonly YamlFile[])[], context: LaneContext): readonly Lane[] {
   const problems: Problem[] = [];
   const byId = new Map<string, Read>();
   for (const files of layers) {
@@ -66,9 +52,9 @@ export function readCatalog(layers: readonly (readonly YamlFile[])[], context: L
   }
 
   const lanes: Lane[] = [];
-  const reads = [...byId.values()];
-  for (const { file, at, raw, entry } of reads) {
-    if (entry.ssh === undefined || entry.status !== 'active') continue;
+  for (const { file, at, raw, entry } of byId.values()) {
+    // Without a status it is a mistake, which laneFromEntry() names.
+    if (entry.ssh === undefined || (entry.status ?? 'active') !== 'active') continue;
     if (!entry.warden_executes) {
       problems.push(file.problem([...at, 'ssh'], 'needs warden_executes: true', 'add it, or remove ssh'));
       continue;
@@ -79,39 +65,12 @@ export function readCatalog(layers: readonly (readonly YamlFile[])[], context: L
   }
   problems.push(...equalLanes(lanes, byId), ...sharedPrincipals(lanes, byId));
   throwProblems(problems);
-  return {
-    entries: reads.map(({ entry, file, at }) => ({ entry, source: `${file.path}:${file.lineOf(at)}` })),
-    lanes,
-  };
+  return lanes;
 }
 
 function duplicate(read: Read, first: Read): [message: string, hint: string] {
   const place = `${first.file.path}:${first.file.lineOf([...first.at, 'id'])}`;
   return [`${read.entry.id} is taken by ${place}`, 'rename one; to override an entry, use a later layer'];
-}
-
-function layerFiles(layer: string, uid: number | undefined): readonly YamlFile[] {
-  return filesOf(layer, uid).flatMap((path) => readYamlFile(path, uid) ?? []);
-}
-
-function filesOf(layer: string, uid: number | undefined): readonly string[] {
-  try {
-    if (!statSync(layer).isDirectory()) return [layer];
-    const names = readdirSync(layer).filter((name) => name.endsWith('.yaml') && !name.startsWith('.'));
-    // An empty directory that others may write is refused too: it would not stay empty.
-    if (uid !== undefined) checkDirectory(layer, layer, uid);
-    if (names.length > MAX_FILES) throw unusable(layer, `has more than ${MAX_FILES} files`);
-    return names.sort().map((name) => join(layer, name));
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw unusable(layer, `can't be read (${errnoOf(error)})`);
-  }
-}
-
-function unusable(file: string, message: string): ConfigError {
-  const hint = 'name a readable directory with *.yaml files';
-  return new ConfigError({ code: 'config_invalid', file, line: undefined, key: '', message, hint });
 }
 
 function readEntries(file: YamlFile, problems: Problem[]): Read[] {
@@ -122,7 +81,7 @@ function readEntries(file: YamlFile, problems: Problem[]): Read[] {
   }
   return checked.data.entries.flatMap((raw, index) => {
     const at = ['entries', index];
-    const entry = checkSchema(file, entrySchema, at, raw);
+    const entry = checkSchema(file, glanceSchema, at, raw);
     if ('data' in entry) return [{ file, at, raw, entry: entry.data }];
     problems.push(...entry.problems);
     return [];

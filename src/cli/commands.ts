@@ -5,6 +5,7 @@
 import { Command } from 'commander';
 import { sanitizeLine } from '../system/sanitize.ts';
 import { VERSION } from '../version.ts';
+import { write } from './context.ts';
 
 /** Adds options, arguments, examples and the action to a command that has its name and description. */
 type Fill = (command: Command) => void;
@@ -102,6 +103,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./log.ts')).logCommand,
   },
   {
+    name: 'route',
+    about: 'who serves which kind of need: list, show, find, check',
+    load: async () => (await import('./route.ts')).routeCommand,
+  },
+  {
     name: 'tunnel',
     about: 'is a tunnel ready for certificates, and the record that it was switched',
     load: async () => (await import('./tunnel.ts')).tunnelCommand,
@@ -158,7 +164,7 @@ export async function wardenProgram(wanted: (name: string) => boolean): Promise<
     .version(VERSION)
     // `agent` and `agent socket` both have --json.
     .enablePositionalOptions()
-    .configureOutput({ outputError: (text, write) => write(usageError(text)) })
+    .configureOutput({ writeOut: write, outputError: (text, write) => write(usageError(text)) })
     .exitOverride()
     .addHelpText(
       'after',

@@ -1,6 +1,7 @@
 /** What every command starts from, and how it ends: results on stdout, everything else on stderr, one line for an error. */
+import { writeSync } from 'node:fs';
 import type { PathInput } from '../config/runtime-paths.ts';
-import { asWardenError } from '../errors.ts';
+import { asWardenError, EXIT, errnoOf } from '../errors.ts';
 import { homeDirectory } from '../system/account.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 
@@ -20,9 +21,26 @@ export function pathInput(flags: CommonFlags): PathInput {
   };
 }
 
+/**
+ * Writes to standard output as it is. Not by Node's stream, which takes longer to make than a small command to do its work, but where
+ * the reader is a pipe that does not wait. Whoever reads no further (`warden activity | head`) has what they want: then this is the end.
+ */
+export function write(text: string): void {
+  const bytes = Buffer.from(text);
+  let at = 0;
+  try {
+    while (at < bytes.length) at += writeSync(1, bytes, at);
+  } catch (error) {
+    if (errnoOf(error) === 'EPIPE') process.exit(EXIT.ok);
+    if (errnoOf(error) !== 'EAGAIN') throw error;
+    process.stdout.once('error', () => process.exit(EXIT.ok));
+    process.stdout.write(bytes.subarray(at));
+  }
+}
+
 /** Prints a result. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  write(`${text}\n`);
 }
 
 /** Says something to the person, beside the result. */

@@ -15,14 +15,14 @@ import { proposedRole, wordsOf } from '../init/set-up.ts';
 import { openTerminal, type Terminal } from '../init/terminal.ts';
 import { removeState, undoFiles } from '../init/undo.ts';
 import { account } from '../system/account.ts';
-import { action, type CommonFlags, note, pathInput, print } from './context.ts';
+import { action, type CommonFlags, note, pathInput, print, write } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
 
 type AllFlags = CommonFlags & InitFlags & { server?: boolean; undo?: boolean; state?: boolean };
 
 function printServerScript(flags: AllFlags): void {
   checkFlags(flags);
-  process.stdout.write(
+  write(
     serverScript({
       mount: flags.mount ?? 'ssh',
       role: flags.role ?? proposedRole('adm'),
@@ -45,7 +45,7 @@ async function init(flags: AllFlags, terminal: Terminal | undefined): Promise<vo
   });
   for (const { path, text, before } of files)
     print(`==> ${path}${text === before ? ' (as it was)' : ''}\n${text}`);
-  if (script !== undefined) process.stdout.write(script);
+  if (script !== undefined) write(script);
   const { file } = loadConfig({ ...input, shippedCatalog: shippedCatalog() });
   note(`configuration is good: ${file ?? ''}`);
   note(

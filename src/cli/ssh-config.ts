@@ -15,7 +15,7 @@ import {
 } from '../init/ssh-config.ts';
 import type { Planned } from '../init/write.ts';
 import { account } from '../system/account.ts';
-import { action, type CommonFlags, note, pathInput, print } from './context.ts';
+import { action, type CommonFlags, note, pathInput, print, write } from './context.ts';
 
 interface Flags extends CommonFlags {
   readonly file?: string;
@@ -54,7 +54,7 @@ async function sshConfig(flags: Flags): Promise<void> {
     writeSshConfig(planned);
     return;
   }
-  process.stdout.write(text);
+  write(text);
   note(`nothing was written: warden ssh-config --write puts this where ${file} includes it`);
 }
 

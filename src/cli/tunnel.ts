@@ -16,7 +16,7 @@ import { readiness } from '../tunnel/readiness.ts';
 import { readTunnel, type Tunnel, tunnelsPath } from '../tunnel/tunnels-file.ts';
 import { certificateForFile, putFile } from './certificate-for-file.ts';
 import { configOf } from './configuration.ts';
-import { action, type CommonFlags, fail, print, printJson } from './context.ts';
+import { action, type CommonFlags, fail, print, printJson, write } from './context.ts';
 
 const MAX_KEY_BYTES = 16 * 1024;
 const CANT_EVALUATE = 2;
@@ -106,7 +106,7 @@ async function writeEvidence(name: string, flags: EvidenceFlags): Promise<void> 
     oldKeyRemoved: flags.oldKeyRemoved === true,
   });
   const note = signEvidence(record, auditKey(stateDir));
-  if (flags.out === undefined) process.stdout.write(note);
+  if (flags.out === undefined) write(note);
   else putFile(flags.out, note);
   for (const lack of lacks) process.stderr.write(`${sanitizeLine(`warden: it lacks: ${lack}`)}\n`);
   if (lacks.length > 0) process.exitCode = 1;

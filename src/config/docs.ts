@@ -1,9 +1,9 @@
 /**
- * docs/configuration.md and docs/inventory.schema.json, written from the schemas: `node scripts/docs.mjs` puts them there, and a test compares. Left out:
+ * docs/configuration.md, docs/inventory.schema.json and docs/catalog.schema.json, written from the schemas: `node scripts/docs.mjs` puts them there, and a test compares. Left out:
  * examples of every key (the interface's are in the README and in tests).
  */
 import * as z from 'zod';
-import { laneEntrySchema } from '../catalog/schema.ts';
+import { catalogSchema, laneEntrySchema } from '../catalog/schema.ts';
 import { inventorySchema } from '../inventory/load.ts';
 import { wardenSchema } from './schema.ts';
 
@@ -39,7 +39,7 @@ export function configurationPage(): string {
     'Editors check it by [inventory.schema.json](inventory.schema.json): `# yaml-language-server: $schema=FILE` in its first line. `warden inventory` changes it.\n',
     table(jsonSchema(inventorySchema), ''),
     '## Lanes (`catalog/*.yaml`): where\n',
-    'A file has a list `entries`; these are the keys of an entry that is a lane. A lane only narrows what the inventory grants.\n',
+    'A file has a list `entries`. One with `ssh` is a lane, which only narrows what the inventory grants; the others say who serves which need ([catalog.md](catalog.md)). Editors check them by [catalog.schema.json](catalog.schema.json).\n',
     table(jsonSchema(laneEntrySchema), ''),
   ];
   return `${sections.join('\n')}`;
@@ -47,14 +47,23 @@ export function configurationPage(): string {
 
 /** docs/inventory.schema.json, for editors, ending in a newline. */
 export function inventorySchemaText(): string {
-  const schema = z.toJSONSchema(inventorySchema, {
+  return schemaText("warden's inventory.yaml", inventorySchema);
+}
+
+/** docs/catalog.schema.json, the same. */
+export function catalogSchemaText(): string {
+  return schemaText("a file of warden's catalog", catalogSchema);
+}
+
+function schemaText(title: string, schema: z.ZodType): string {
+  const json = z.toJSONSchema(schema, {
     io: 'input',
     target: 'draft-7',
     override: ({ jsonSchema: each }) => {
       delete each['shown'];
     },
   });
-  return `${JSON.stringify({ title: "warden's inventory.yaml", ...schema }, null, 2)}\n`;
+  return `${JSON.stringify({ title, ...json }, null, 2)}\n`;
 }
 
 function jsonSchema(schema: z.ZodType): JsonSchema {

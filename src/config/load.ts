@@ -5,7 +5,8 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Catalog, loadCatalog } from '../catalog/load.ts';
+import type { CatalogPlaces } from '../catalog/layers.ts';
+import { loadLanes } from '../catalog/load.ts';
 import type { Actor } from '../inventory/actor.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { resolveAgent } from './agent-block.ts';
@@ -27,11 +28,6 @@ export interface LoadInput extends PathInput {
 
 /** Loads everything. Throws ConfigError (`problems` has all of one stage) with `config_invalid`, `config_permissions`, `config_missing` or `socket_path`. */
 export function loadConfig(input: LoadInput): Config {
-  return loadEverything(input).config;
-}
-
-/** The same, with the catalog's other entries. */
-export function loadEverything(input: LoadInput): { readonly config: Config; readonly catalog: Catalog } {
   const { file, yaml, sources, paths } = readMain(input);
   noteWarnings(sources, yaml);
 
@@ -50,16 +46,16 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
   const actor = resolveActor(sources, yaml, actors);
   const layers = catalogLayers(sources, yaml, paths.configDir);
   throwProblems(sources.problems);
-  const catalog = loadCatalog(
+  const lanes = loadLanes(
     { shipped: input.shippedCatalog, layers, uid: input.uid },
     { actors, self: actor, roleMap: openbao.roleMap },
   );
-  const config: Config = {
+  return {
     file: file?.path,
     actor,
     openbao,
     actors,
-    lanes: catalog.lanes,
+    lanes,
     stateDir,
     agent,
     audit: resolveAudit(yaml.audit),
@@ -73,7 +69,6 @@ export function loadEverything(input: LoadInput): { readonly config: Config; rea
     origin: sources.origin,
     warnings: sources.warnings,
   };
-  return { config, catalog };
 }
 
 /** warden.yaml alone. */
@@ -167,6 +162,14 @@ function inventoryFile(
 export function inventoryPath(input: LoadInput): string {
   const { sources, yaml, paths } = readMain(input);
   return inventoryFile(sources, yaml, paths.configDir).path;
+}
+
+/** Where the catalog is, whatever is wrong with what is in it. Throws what warden.yaml itself throws. */
+export function catalogPlaces(input: LoadInput): CatalogPlaces {
+  const { sources, yaml, paths } = readMain(input);
+  const layers = catalogLayers(sources, yaml, paths.configDir);
+  throwProblems(sources.problems);
+  return { shipped: input.shippedCatalog, layers, uid: input.uid };
 }
 
 function resolveInventory(

@@ -10,6 +10,8 @@ export interface Problem {
   readonly file: string;
   /** From 1; undefined where there are no lines (a missing file, a variable). */
   readonly line: number | undefined;
+  /** From 1, where the line is known from a file. */
+  readonly column?: number;
   /** Dotted: `openbao.addr`, `entries[0].ssh.ttl`; empty for the file as a whole. */
   readonly key: string;
   readonly message: string;

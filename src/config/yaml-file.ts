@@ -60,7 +60,7 @@ export function parseYaml(path: string, text: string): YamlFile {
   const at = (offset: number, message: string, hint: string): Problem => ({
     code: 'config_invalid',
     file: path,
-    line: lines.linePos(offset).line || 1,
+    ...placeOf(lines, offset),
     key: '',
     message,
     hint,
@@ -68,7 +68,7 @@ export function parseYaml(path: string, text: string): YamlFile {
 
   const deep = firstTooDeep(text);
   if (deep !== undefined) {
-    throw new ConfigError({ ...at(0, 'is nested too deeply', 'write it flatter'), line: deep });
+    throw new ConfigError({ ...at(0, 'is nested too deeply', 'write it flatter'), line: deep, column: 1 });
   }
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -85,6 +85,11 @@ export function parseYaml(path: string, text: string): YamlFile {
     ),
   ]);
   return view(path, document, lines, plainData(document, at));
+}
+
+function placeOf(lines: LineCounter, offset: number): { line: number; column: number } {
+  const { line, col } = lines.linePos(offset);
+  return { line: line || 1, column: col || 1 };
 }
 
 const YAML_HINT = 'check the indentation, and put values with : or # in quotes';
@@ -159,16 +164,15 @@ function view(path: string, document: Document, lines: LineCounter, data: unknow
     }
     return { offset, found: true };
   };
-  const lineOf = (keys: Path): number => lines.linePos(find(keys).offset).line || 1;
   return {
     path,
     data,
-    lineOf,
+    lineOf: (keys) => placeOf(lines, find(keys).offset).line,
     has: (keys) => find(keys).found,
     problem: (keys, message, hint) => ({
       code: 'config_invalid',
       file: path,
-      line: lineOf(keys),
+      ...placeOf(lines, find(keys).offset),
       key: dotted(keys),
       message,
       hint,

@@ -3,7 +3,7 @@
  * there, is said, and the files are written all the same: they are the person's part. Source: interface, "A user's first day".
  */
 import { basename, dirname, join } from 'node:path';
-import { readCatalog } from '../catalog/load.ts';
+import { readLanes } from '../catalog/load.ts';
 import { requireSchema } from '../config/check-schema.ts';
 import type { OpenBaoConfig } from '../config/config.ts';
 import { resolveOpenBao } from '../config/openbao-block.ts';
@@ -182,7 +182,7 @@ function checkTexts(texts: ReadonlyMap<string, string>): void {
   if (warden === undefined || inventory === undefined || lane === undefined) return;
   const { actor = '' } = requireSchema(warden, wardenSchema);
   const actors = readInventory(inventory);
-  readCatalog([[lane]], { actors, self: actors.get(actor), roleMap: {} });
+  readLanes([[lane]], { actors, self: actors.get(actor), roleMap: {} });
 }
 
 /** Shows what would change in files that are there, and asks. Throws `usage` where the answer is no. */

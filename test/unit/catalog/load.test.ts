@@ -247,7 +247,11 @@ ${entry('draft', 'whatever: 1', 'status: draft\n    warden_executes: true')}${en
 
   it.each([
     ['without id', '  - status: active\n', 'catalog/lanes.yaml:2: entries[0].id: is missing'],
-    ['without status', '  - id: a\n', 'catalog/lanes.yaml:2: entries[0].status: is missing'],
+    [
+      'ssh without status',
+      entry('a', GOOD, 'warden_executes: true'),
+      'catalog/lanes.yaml:2: entries[0].status: is missing',
+    ],
     [
       'misspelt status',
       '  - id: a\n    status: activ\n',
