@@ -8,7 +8,7 @@ import { FollowedFile } from '../system/followed-file.ts';
 import { LineCutter } from '../system/log-file.ts';
 import { readRecords } from '../trail/read.ts';
 import { parseRecord, type TrailRecord } from '../trail/record.ts';
-import { TRAIL_FILE } from '../trail/trail.ts';
+import { TRAIL_FILE } from '../trail/segments.ts';
 import { type Anomaly, findAnomalies } from './anomalies.ts';
 import type { Joins } from './joins.ts';
 import type { Seen } from './seen.ts';

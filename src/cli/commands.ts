@@ -29,7 +29,8 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: 'access',
-    about: "one-shot session: exactly ssh, on warden's socket; starts an agent for it if none is running",
+    about:
+      "one-shot session: exactly ssh, on warden's socket, with an agent if none is running; or who serves a need",
     load: async () => (await import('./access.ts')).accessCommand,
   },
   {

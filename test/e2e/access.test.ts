@@ -1,7 +1,7 @@
 /** `warden access` is exactly ssh, on the real ssh, sshd and OpenBao; with a daemon, without one, and with what a dead one leaves. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { type Environment, minimalEnvironment, run, runInTerminal, until } from '../support/process.ts';
 import { type Rig, useRig } from '../support/rig.ts';
 import { clientArguments } from '../support/ssh.ts';
@@ -175,10 +175,80 @@ describe('without a daemon', () => {
   });
 });
 
-test('without a host, with an empty one, and with a need that is none: 64 and one line', async () => {
-  for (const words of [[], [''], ['read a secret'], ['--need']]) {
+test('without a host, with an empty one, and with words that are neither: 64 and one line', async () => {
+  const wrong = [
+    [],
+    [''],
+    ['--need'],
+    ['--need', ''],
+    ['--need', 'npm', 'token'],
+    ['npm token', 'whynot'],
+    ['--json', 'web1'],
+    ['--domain', '-x', 'read a secret of a workload'],
+    ['--set', 'field', 'read a secret of a workload'],
+    ['--set', 'cmd=x', 'npm token for whynot'],
+    ['--domain', 'a/../b', 'read a secret of a workload'],
+  ];
+  for (const words of wrong) {
     const result = await run(LAUNCHER, ['access', ...words], { env: minimalEnvironment() });
     expect(result, words.join()).toMatchObject({ code: 64, stdout: '' });
     expect(result.stderr).toMatch(/^warden: [^\n]+\n$/);
   }
+});
+
+describe('a need that is no host', () => {
+  const home = tempDirectory();
+  const env = { HOME: home.path, XDG_RUNTIME_DIR: home.path };
+  const access = (...words: string[]) => run(LAUNCHER, ['access', ...words], { env });
+  afterAll(() => home.remove());
+
+  test('is answered with the owner’s command, and nothing is run', async () => {
+    const { code, stdout, stderr } = await access('npm token for whynot');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
+      /next +run with secrets-engine: secrets-engine exec --catalog whynot-design-npm-publish -- <cmd>\n$/,
+    );
+    expect((await access('--need', 'oidc')).stdout).toMatch(/^key-cape-oidc-login: /);
+    expect(await access('postgres password')).toMatchObject({ code: 4 });
+    expect((await access('order a laptop')).stdout).toMatch(/^nobody in the catalog serves /);
+  });
+
+  test('has its placeholders filled in', async () => {
+    const open = 'read a secret of a workload';
+    expect((await access(open)).stdout).toContain(
+      'fill in <domain>, <secret>, <field>, then run as yourself: bao',
+    );
+    const words = [
+      '--domain',
+      'coulomb/x',
+      '--set',
+      'secret=mail',
+      '--set',
+      'field=PASSWORD',
+      '--json',
+      open,
+    ];
+    const filled: unknown = JSON.parse((await access(...words)).stdout);
+    expect(filled).toMatchObject({
+      need: open,
+      outcome: 'match',
+      id: 'openbao-api-key',
+      resolvable: true,
+      policy_ref: 'secret.read:coulomb/x',
+      next_action: 'run as yourself: bao kv get -mount=platform -field=PASSWORD workloads/coulomb/x/mail',
+    });
+  });
+
+  test('of several the person chooses on a terminal; a program is told which there are', async () => {
+    const json = await access('--json', 'api key');
+    expect(json.code).toBe(3);
+    expect(JSON.parse(json.stdout)).toMatchObject({ outcome: 'ambiguous', candidates: expect.any(Array) });
+    expect((await access('api key')).stdout).toMatch(/^several serve that; say more, or one of:\n/);
+    const typed = (send: string) => [{ after: 'or nothing: ', send }];
+    const chosen = await runInTerminal([LAUNCHER, 'access', 'api key'], { env, typed: typed('2\r') });
+    expect(chosen.code).toBe(0);
+    expect(chosen.stdout).toMatch(/\n\S+: [^\n]+\n +owner +railiance-platform/);
+    const none = await runInTerminal([LAUNCHER, 'access', 'api key'], { env, typed: typed('\r') });
+    expect(none.code).toBe(3);
+  });
 });
