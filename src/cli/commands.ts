@@ -60,7 +60,8 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: 'policy',
-    about: 'the gate in front of every certificate: put cases to it, switch it on or off, break-glass',
+    about:
+      'the gate in front of every certificate: put cases to it, switch it on or off, break-glass; posture’s levels',
     load: async () => (await import('./policy.ts')).policyCommand,
   },
   {

@@ -1,4 +1,7 @@
-/** `warden policy`: the gate in front of every certificate: is it on, is it right, on, off, and the way through when it is broken. */
+/**
+ * `warden policy`: the gate in front of every certificate: is it on, is it right, on, off, and the way through when it is broken; and the
+ * posture that secrets are judged by.
+ */
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -28,6 +31,7 @@ import { putFile } from './certificate-for-file.ts';
 import { configOf } from './configuration.ts';
 import { action, type CommonFlags, note, pathInput, print, printJson } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
+import { postureOfPolicy } from './policy-posture.ts';
 
 interface Flags extends CommonFlags {
   readonly json?: boolean;
@@ -274,4 +278,5 @@ export function policyCommand(command: Command): void {
     .option('--config <file>', 'the configuration: warden.yaml')
     .addHelpText('after', '\nExample:\n  $ warden policy registry > actors.json')
     .action(action(async (flags: CommonFlags) => printJson(registryOf(configOf(flags).actors))));
+  postureOfPolicy(command);
 }

@@ -130,6 +130,14 @@ const DOCUMENTED: readonly (readonly [words: string, code: number, stdout: RegEx
   ['cleanup', 0, /^(removed .*agt-codex-interhub-bootstrap.*\n){4}$/, NOTHING],
   ['scorecard', 0, /certificates\.stale/, NOTHING],
   ['activity --days 1 --json', 0, /^\[/, /^trail \(verified\): up to \S+\n$/],
+  [
+    'policy list',
+    0,
+    /^dev +environment .*\ntest .*\nprod .*\nM0 +maturity .*\nM1 .*\nM2 .*\nM3 .*\n$/,
+    NOTHING,
+  ],
+  ['policy show M2', 0, /^id +M2\n(.*\n)*rank +2\ndata_classes not known\n$/, NOTHING],
+  ['policy show M9', 64, NOTHING, /there is no environment and no level M9/],
 ];
 
 let key: string;
