@@ -1,10 +1,10 @@
 /**
- * What a read-only examination found (scorecard, tunnel readiness): a list of checks, as text or JSON, and the exit status: 0 all good,
+ * What a read-only examination found (scorecard, tunnel readiness, posture): a list of checks, as text or JSON, and the exit status: 0 all good,
  * 1 something is wrong, 2 something could not be looked at. What is unknown never passes.
  */
 import { sanitizeLine } from '../system/sanitize.ts';
 
-export type CheckStatus = 'pass' | 'fail' | 'warn' | 'unknown' | 'not_applicable';
+export type CheckStatus = 'pass' | 'fail' | 'warn' | 'unknown' | 'not_applicable' | 'waived';
 
 export interface Check {
   /** Stable: `certificates.expired`. */

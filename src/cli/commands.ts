@@ -120,6 +120,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./drift.ts')).driftCommand,
   },
   {
+    name: 'posture',
+    about: 'are workloads, hosts and OpenBao set up as they should be?',
+    load: async () => (await import('./posture.ts')).postureCommand,
+  },
+  {
     name: 'activity',
     about: 'the certificates that were issued, from the trail',
     load: async () => (await import('./activity.ts')).activityCommand,

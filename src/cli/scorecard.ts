@@ -48,7 +48,7 @@ Example:
           roles: new Map(
             named.map(({ type, name }) => [type, { name, fields: seen.roles.get(name) ?? 'not asked' }]),
           ),
-          tokenTtlSeconds: seen.tokenTtlSeconds,
+          tokenTtlSeconds: seen.token?.ttlSeconds,
         });
         if (flags.json === true) printJson(checks);
         else print(renderChecks(checks));

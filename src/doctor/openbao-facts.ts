@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts';
 import type { Access } from '../credentials/access.ts';
 import { asWardenError, WardenError } from '../errors.ts';
 import type { AuthEngine, Capabilities, TokenInfo } from '../openbao/auth-engine.ts';
-import { caPins } from '../openbao/ca-pins.ts';
+import { pinsOf } from '../openbao/ca-pins.ts';
 import type { Authorization } from '../openbao/headers.ts';
 import { createHttpClient } from '../openbao/http-client.ts';
 import { sshEngine } from '../openbao/ssh-engine.ts';
@@ -53,16 +53,6 @@ export interface OpenBaoFacts {
 
 function caught<T>(promise: Promise<T>): Promise<T | WardenError> {
   return promise.catch((thrown: unknown) => asWardenError(thrown));
-}
-
-function pinsOf({ openbao, stateDir }: Config): readonly string[] {
-  try {
-    const server = [openbao.addresses[0], openbao.namespace ?? '', openbao.mount].join(' ');
-    return caPins({ configured: openbao.sshCa, stateDir, server, learn: async () => [] }).known();
-  } catch {
-    // A list of pins that can't be read is the daemon's to say.
-    return [];
-  }
 }
 
 /** Whether a node serves: initialized, unsealed; a standby does. */

@@ -1,4 +1,5 @@
 /** Drift: where inventory and lanes, OpenBao's roles and the hosts say different things. Classes and severities are stable. */
+import { sarifLog } from '../checks/sarif.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 
 /** What kind of difference, and how bad: `excess_on_host` opens what nobody granted. */
@@ -52,38 +53,13 @@ export function renderDrift(found: readonly Drift[]): string {
     .join('\n');
 }
 
-const LEVEL = {
-  critical: 'error',
-  high: 'error',
-  medium: 'warning',
-  low: 'note',
-  unknown: 'warning',
-} as const;
-
-/** SARIF 2.1.0 (OASIS), the few fields that viewers need. */
+/** SARIF 2.1.0. */
 export function sarif(found: readonly Drift[], version: string) {
-  return {
-    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
-    version: '2.1.0',
-    runs: [
-      {
-        tool: {
-          driver: { name: 'warden drift', version, rules: Object.keys(SEVERITY).map((id) => ({ id })) },
-        },
-        results: found.map((each) => {
-          const [, file, line] = /^(.+):(\d+)$/.exec(each.source) ?? [];
-          const location = {
-            artifactLocation: { uri: file ?? each.source },
-            ...(line === undefined ? {} : { region: { startLine: Number(line) } }),
-          };
-          return {
-            ruleId: each.class,
-            level: LEVEL[each.severity],
-            message: { text: `${each.sign} ${each.subject}: ${each.what}` },
-            locations: [{ physicalLocation: location }],
-          };
-        }),
-      },
-    ],
-  };
+  const results = found.map(({ class: rule, severity, sign, subject, what, source }) => ({
+    rule,
+    severity,
+    text: `${sign} ${subject}: ${what}`,
+    source,
+  }));
+  return sarifLog('warden drift', version, Object.keys(SEVERITY), results);
 }

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import type { OpenBaoConfig } from '../config/config.ts';
 import { errnoOf, WardenError } from '../errors.ts';
 import { fingerprint, parsePublicKey, parsePublicKeyLine } from '../ssh/public-key.ts';
 import { replaceFile } from '../system/replace-file.ts';
@@ -100,4 +101,21 @@ export function caPins(options: CaPinOptions): CaPins {
     },
     known: () => known,
   };
+}
+
+/** The fingerprints that are known for a configuration without asking: configured, or pinned; none where they can't be read. */
+export function pinsOf({
+  openbao,
+  stateDir,
+}: {
+  readonly openbao: Pick<OpenBaoConfig, 'addresses' | 'namespace' | 'mount' | 'sshCa'>;
+  readonly stateDir: string;
+}): readonly string[] {
+  try {
+    const server = [openbao.addresses[0], openbao.namespace ?? '', openbao.mount].join(' ');
+    return caPins({ configured: openbao.sshCa, stateDir, server, learn: async () => [] }).known();
+  } catch {
+    // A list of pins that can't be read is the daemon's to say.
+    return [];
+  }
 }

@@ -24,6 +24,22 @@ export interface RoleFields {
   readonly maxTtlSeconds: number;
   /** Whether a request may say the key id. */
   readonly userKeyIds: boolean;
+  /** Else the key id has this form; empty: OpenBao's own, which names the token. */
+  readonly keyIdFormat: string;
+  readonly hostCertificates: boolean;
+  /** Whether it signs for nobody in particular, which a host may take for everybody. */
+  readonly emptyPrincipals: boolean;
+  /** Whether a value that a template puts in may be `*`, or several. */
+  readonly looseTemplates: boolean;
+  readonly defaultCriticalOptions: readonly string[];
+  /** What may be asked for; empty and `*` are any, and whatever is asked for takes the place of all defaults. */
+  readonly allowedCriticalOptions: readonly string[];
+  /** Types of keys that it signs; empty: any. */
+  readonly keyTypes: readonly string[];
+  /** Of an RSA CA: `default`, `ssh-rsa` (SHA-1), `rsa-sha2-256`, `rsa-sha2-512`. */
+  readonly algorithm: string;
+  /** How long before now its certificates begin. */
+  readonly backdateSeconds: number;
 }
 
 export interface Health {
@@ -66,6 +82,8 @@ export interface Survey {
     role: string,
     deadlineMs: number,
   ): Promise<WardenError | undefined>;
+  /** Paths of the audit devices; needs `sudo` at `sys/audit`. */
+  auditDevices(authorization: Authorization, deadlineMs: number): Promise<readonly string[]>;
   /** What a node says of itself; needs no token. */
   health(deadlineMs: number): Promise<Health>;
 }
@@ -87,20 +105,33 @@ const healthBody = z.object({
   version: z.string().max(128).default(''),
 });
 const commaList = z.string().transform((text) => text.split(',').filter((part) => part !== ''));
+const namesOf = (value: z.ZodType) =>
+  z
+    .record(z.string(), value)
+    .nullish()
+    .transform((record) => Object.keys(record ?? {}));
 const roleBody = z.object({
   data: z.object({
     allow_user_certificates: z.boolean().default(false),
     allowed_users: commaList.default([]),
     allowed_users_template: z.boolean().default(false),
-    default_extensions: z
-      .record(z.string(), z.string())
-      .nullish()
-      .transform((extensions) => Object.keys(extensions ?? {})),
+    default_extensions: namesOf(z.string()),
     allowed_extensions: commaList.default([]),
     max_ttl: z.number().default(0),
     allow_user_key_ids: z.boolean().default(false),
+    key_id_format: z.string().default(''),
+    allow_host_certificates: z.boolean().default(false),
+    allow_empty_principals: z.boolean().default(false),
+    allow_wildcards_in_identity_templates: z.boolean().default(false),
+    allow_commas_in_identity_templates: z.boolean().default(false),
+    default_critical_options: namesOf(z.string()),
+    allowed_critical_options: commaList.default([]),
+    allowed_user_key_lengths: namesOf(z.unknown()),
+    algorithm_signer: z.string().default('default'),
+    not_before_duration: z.number().default(30),
   }),
 });
+const auditBody = z.object({ data: z.record(name, z.object({ type: z.string() })) });
 
 function parsed<T>(response: BaoResponse, path: string, schema: z.ZodType<T>): T {
   const result = schema.safeParse(parseJson(response));
@@ -150,6 +181,15 @@ export function createSurvey(http: HttpClient, namespace: string | undefined): S
         allowedExtensions: data.allowed_extensions,
         maxTtlSeconds: data.max_ttl,
         userKeyIds: data.allow_user_key_ids,
+        keyIdFormat: data.key_id_format,
+        hostCertificates: data.allow_host_certificates,
+        emptyPrincipals: data.allow_empty_principals,
+        looseTemplates: data.allow_wildcards_in_identity_templates || data.allow_commas_in_identity_templates,
+        defaultCriticalOptions: data.default_critical_options,
+        allowedCriticalOptions: data.allowed_critical_options,
+        keyTypes: data.allowed_user_key_lengths,
+        algorithm: data.algorithm_signer,
+        backdateSeconds: data.not_before_duration,
       };
     },
     async maySign(authorization, mount, roles, deadlineMs) {
@@ -180,6 +220,12 @@ export function createSurvey(http: HttpClient, namespace: string | undefined): S
       });
       const error = errorOf(response, path);
       return response.status === 400 && /public_key/i.test(response.body) ? undefined : error;
+    },
+    async auditDevices(authorization, deadlineMs) {
+      const path = 'sys/audit';
+      const response = await get(authorization, path, deadlineMs);
+      if (response.status !== 200) throw errorOf(response, path);
+      return Object.keys(parsed(response, path, auditBody).data);
     },
     async health(deadlineMs) {
       const path = 'sys/health';

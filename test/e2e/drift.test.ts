@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import * as z from 'zod';
 import { run } from '../support/process.ts';
 import { useRig } from '../support/rig.ts';
+import { expectSarif } from '../support/sarif.ts';
 import type { TempDirectory } from '../support/temp.ts';
 import { tempDirectory } from '../support/temp.ts';
 
@@ -165,6 +166,7 @@ test('the Ansible file with its lines, and SARIF', async () => {
     ),
   });
   const sarif: unknown = JSON.parse((await warden.cli(['drift', '--sarif', '--principals', ansible])).stdout);
+  expectSarif(sarif);
   expect(sarif).toMatchObject({
     version: '2.1.0',
     runs: [
