@@ -125,6 +125,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./posture.ts')).postureCommand,
   },
   {
+    name: 'blocker',
+    about: 'what stands in the way of somebody who lacks a credential, and the next step',
+    load: async () => (await import('./blocker.ts')).blockerCommand,
+  },
+  {
     name: 'activity',
     about: 'the certificates that were issued, from the trail',
     load: async () => (await import('./activity.ts')).activityCommand,

@@ -138,6 +138,8 @@ const DOCUMENTED: readonly (readonly [words: string, code: number, stdout: RegEx
   ],
   ['policy show M2', 0, /^id +M2\n(.*\n)*rank +2\ndata_classes not known\n$/, NOTHING],
   ['policy show M9', 64, NOTHING, /there is no environment and no level M9/],
+  ['blocker nothing at all', 1, /^unclear: say where/, NOTHING],
+  ['blocker the job in test has no key', 0, /^double \(in test\): use the doubles/, NOTHING],
 ];
 
 let key: string;
