@@ -106,7 +106,12 @@ const DOCUMENTED: readonly (readonly [words: string, code: number, stdout: RegEx
     NOTHING,
   ],
   ['cleanup --dry-run', 0, /^nothing to clean up\n$/, NOTHING],
-  ['log agt-state-hub-bridge --last 1', 0, /^\S+Z {2}agt-state-hub-bridge {2}identity=\S+ .* ttl=24h .* serial=\d+\n$/, NOTHING],
+  [
+    'log agt-state-hub-bridge --last 1',
+    0,
+    /^\S+Z {2}agt-state-hub-bridge {2}identity=\S+ .* ttl=24h .* serial=\d+\n$/,
+    NOTHING,
+  ],
   ['log agt-state-hub-bridge --json', 0, /^\[\n {2}\{\n(.*\n)+\]\n$/, NOTHING],
   [
     'inventory remove agt-codex-interhub-bootstrap',

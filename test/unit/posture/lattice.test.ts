@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { loadCatalog } from '../../../src/catalog/load.ts';
+import { loadRoutes } from '../../../src/catalog/routes.ts';
 import {
   canDeliver,
   type Delivery,
@@ -106,11 +106,10 @@ describe('canDeliver', () => {
   });
 });
 
-const nobody = { actors: new Map(), self: undefined, roleMap: {} };
 test('no file of it is read as a catalog', () => {
-  const lanes = loadCatalog({ shipped: resolve('catalog'), layers: [], uid }, nobody);
-  expect(lanes.entries.length).toBeGreaterThan(0);
-  expect(lanes.entries.filter(({ source }) => source.includes('catalog/posture'))).toEqual([]);
+  const { routes, read } = loadRoutes({ shipped: resolve('catalog'), layers: [], uid });
+  expect(routes.length).toBeGreaterThan(0);
+  expect(read.filter((path) => path.includes('posture'))).toEqual([]);
 });
 
 describe('its file', () => {
