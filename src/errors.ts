@@ -14,6 +14,10 @@ export const EXIT = {
   again: 75,
   refused: 77,
   config: 78,
+  /** Of `access --exec`, as env(1) has them. */
+  failed: 125,
+  notAllowed: 126,
+  missing: 127,
 } as const;
 
 /** Each stable code, with the exit code that a command ends with when it is the reason. */
@@ -72,6 +76,9 @@ export const ERROR_CODES = {
   bao_rate_limited: EXIT.again,
   bao_bad_request: EXIT.refused,
   bao_bad_answer: EXIT.unavailable,
+  // other credentials: env(1)'s codes for a program that is not run
+  program_not_allowed: EXIT.notAllowed,
+  program_missing: EXIT.missing,
   // the gate
   policy_denied: EXIT.refused,
   policy_unavailable: EXIT.unavailable,

@@ -2,12 +2,13 @@
 # that `warden policy registry` prints:
 #   warden policy registry > actors.json && opa run --server warden.rego actors.json
 # and point warden at it: policy: { engine: opa, path: warden/gate }. `opa test catalog/policy` runs its tests.
-# Left out: who may fetch which secret.
+# Who may fetch which secret, or run a program with it, is in a second data file, which nobody can make from the inventory:
+#   {"warden": {"credentials": {"openbao-api-key": {"subjects": ["adm-example"]}}}}
 package warden.gate
 
 default allow := false
 
-allow if reason == "signing_policy_matched"
+allow if reason in {"signing_policy_matched", "credential_policy_matched"}
 
 name := trim_prefix(input.resource.id, "ssh-cert:actor/")
 
@@ -33,7 +34,18 @@ has_fingerprint if startswith(object.get(context, "pubkey_fingerprint", ""), "SH
 
 default reason := "no_matching_rule"
 
-reason := "wrong_action" if {
+lane := trim_prefix(input.resource.id, "credential:")
+
+may_have if input.subject.id in data.warden.credentials[lane].subjects
+
+reason := "credential_policy_matched" if {
+	input.resource.type == "credential"
+	input.action.name in {"fetch", "exec"}
+	may_have
+} else := "unknown_subject" if {
+	input.resource.type == "credential"
+	input.action.name in {"fetch", "exec"}
+} else := "wrong_action" if {
 	input.action.name != "sign"
 } else := "no_matching_rule" if {
 	input.resource.type != "ssh-certificate"

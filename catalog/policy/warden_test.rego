@@ -62,6 +62,45 @@ test_ttl_of_nothing if decides([{"op": "replace", "path": "/context/ttl_hours", 
 
 test_ttl_missing if decides([{"op": "remove", "path": "/context/ttl_hours"}], false, "ttl_out_of_bounds")
 
+credentials := {"openbao-api-key": {"subjects": ["agt-state-hub-bridge"]}}
+
+fetches(lane, patch, allow, reason) if {
+	asked := json.patch(good, array.concat(
+		[
+			{"op": "replace", "path": "/action/name", "value": "fetch"},
+			{"op": "replace", "path": "/resource", "value": {"type": "credential", "id": lane}},
+		],
+		patch,
+	))
+	gate.allow == allow with input as asked with data.warden.credentials as credentials
+	gate.reason == reason with input as asked with data.warden.credentials as credentials
+}
+
+test_fetch if fetches("credential:openbao-api-key", [], true, "credential_policy_matched")
+
+test_exec if fetches(
+	"credential:openbao-api-key",
+	[{"op": "replace", "path": "/action/name", "value": "exec"}],
+	true,
+	"credential_policy_matched",
+)
+
+test_fetch_of_another if fetches("credential:openrouter-llm-connect", [], false, "unknown_subject")
+
+test_fetch_by_another if fetches(
+	"credential:openbao-api-key",
+	[{"op": "replace", "path": "/subject/id", "value": "agt-other"}],
+	false,
+	"unknown_subject",
+)
+
+test_other_resource_of_that_type if fetches(
+	"credential:openbao-api-key",
+	[{"op": "replace", "path": "/action/name", "value": "delete"}],
+	false,
+	"wrong_action",
+)
+
 test_no_input if {
 	not gate.allow with input as {} with data.warden.actors as actors
 }

@@ -1,15 +1,16 @@
 /**
  * `warden access`: for a host the launcher becomes ssh, and here are its help and what it can't be asked for; for a need that is no host
- * here is the advice: whose it is, and the command that comes next. Runs nothing.
+ * here is the advice: whose it is, and the command that comes next; with `--exec` or `--fetch` the launcher becomes that command.
  */
 import { isatty } from 'node:tty';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Way } from '../assist/plan.ts';
 import { type Found, find } from '../catalog/find/find.ts';
 import type { Searchable } from '../catalog/find/store.ts';
 import { filledView, mayFill, type RouteView } from '../catalog/route-view.ts';
-import { WardenError } from '../errors.ts';
+import { asWardenError, EXIT, WardenError } from '../errors.ts';
 import { askOnTerminal } from '../system/terminal.ts';
-import { action, type CommonFlags, note, print, printJson } from './context.ts';
+import { action, type CommonFlags, fail, note, print, printJson } from './context.ts';
 import { catalogOf } from './route-catalog.ts';
 import { nearestOwner, OUTCOME_EXIT, renderAdvice, renderDoubt } from './route-text.ts';
 
@@ -18,6 +19,10 @@ interface Flags extends CommonFlags {
   readonly domain?: string;
   readonly set?: ReadonlyMap<string, string>;
   readonly json?: boolean;
+  readonly exec?: boolean;
+  readonly fetch?: boolean;
+  /** commander's name for --no-policy. */
+  readonly policy?: boolean;
 }
 
 /** How often a person may answer with what is none of the numbers. */
@@ -32,9 +37,13 @@ function addValue(
   return new Map([...before, [name, value]]);
 }
 
+function valuesOf({ domain, set }: Pick<Flags, 'domain' | 'set'>): ReadonlyMap<string, string> {
+  return new Map([...(set ?? []), ...(domain === undefined ? [] : [['domain', domain] as const])]);
+}
+
 /** The view with the caller's values in it. Throws `usage` for a placeholder that it has not, or a value that may not stand there. */
-function withValues(view: RouteView, { domain, set }: Flags): RouteView {
-  const values = new Map([...(set ?? []), ...(domain === undefined ? [] : [['domain', domain] as const])]);
+function withValues(view: RouteView, flags: Flags): RouteView {
+  const values = valuesOf(flags);
   for (const [name, value] of values) {
     const type = view.placeholders?.[name];
     if (mayFill(view, name, value)) continue;
@@ -94,6 +103,35 @@ async function advise(need: string, flags: Flags): Promise<void> {
   process.exitCode = OUTCOME_EXIT[outcome];
 }
 
+/** Has the launcher become the owner's program. What stands in the way ends with 125, 126 or 127, as env(1) does. */
+async function become(need: string, command: readonly string[], flags: Flags): Promise<void> {
+  const way: Way = flags.exec === true ? 'exec' : 'fetch';
+  try {
+    const catalog = await catalogOf(flags);
+    const found = find(catalog.index, need, false);
+    const chosen = await entryFor(found, catalog, flags.json === true);
+    if (chosen === undefined || (found.outcome !== 'match' && found.outcome !== 'ambiguous'))
+      throw new WardenError(
+        'program_not_allowed',
+        `nothing in service serves ${JSON.stringify(need)} alone`,
+        {
+          hint: 'warden access "<need>" says what there is; name an entry by its id',
+        },
+      );
+    withValues(chosen, flags);
+    const { startProgram } = await import('./access-start.ts');
+    await startProgram(chosen.id, way, command, valuesOf(flags), {
+      common: flags,
+      withoutGate: flags.policy === false,
+    });
+  } catch (thrown) {
+    fail(thrown);
+    const { code, exit } = asWardenError(thrown);
+    if (code === 'policy_denied') process.exitCode = EXIT.notAllowed;
+    else if (exit < EXIT.failed) process.exitCode = EXIT.failed;
+  }
+}
+
 export function accessCommand(command: Command): void {
   command
     .usage('[user@]host [ssh options] [command…] | [options] "<need>"')
@@ -102,6 +140,9 @@ export function accessCommand(command: Command): void {
     .option('--need <need>', 'a need of one word, which would be a host')
     .option('--domain <domain>', 'whose: fills in <domain>')
     .option('--set <name=value>', 'fills in another <name>; repeatable', addValue)
+    .option('--exec', "become the owner's command, with yours behind --")
+    .option('--fetch', "become the owner's command that prints the value")
+    .option('--no-policy', 'without the gate, where the configuration allows that')
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--json', 'for a program')
     .addHelpText(
@@ -109,14 +150,16 @@ export function accessCommand(command: Command): void {
       `
 A host: every word goes to ssh as it is. With no agent running, one is started that lives as long as this ssh.
 Exit status: ssh's own; 64, 69, 77 or 78 where warden fails before ssh starts.
-A need (it has a blank, or --need): who serves it, and the command that comes next; nothing is run. Options stand before it.
+A need (it has a blank, or --need): who serves it, and the command that comes next; nothing is run without --exec or --fetch.
 Exit status: 0 one entry serves it, 1 none, 3 several, 4 only a draft, 5 what did is retired.
+With --exec or --fetch: the owner's program's own; 125 warden failed, 126 it may not be run, 127 it is not there.
 
 Examples:
   $ warden access ops@web1.prod.example.com uptime
   $ warden access -p 2222 -L 8080:localhost:80 bastion
   $ warden access "npm token for whynot"
-  $ warden access --domain coulomb/whynot-design "read a secret of a workload"`,
+  $ warden access --domain coulomb/whynot-design "read a secret of a workload"
+  $ warden access "npm token for whynot" --exec -- npm publish`,
     )
     .action(
       action(async (first: string | undefined, words: string[], flags: Flags) => {
@@ -133,6 +176,10 @@ Examples:
           throw new WardenError('usage', `no host is called ${JSON.stringify(need)}`, {
             hint: 'a host stands in front of its options; a need of one word is --need WORD',
           });
+        if (flags.exec === true || flags.fetch === true) {
+          await become(need, words, flags);
+          return;
+        }
         if (words.length > 0)
           throw new WardenError('usage', 'nothing stands behind a need', {
             hint: 'warden runs nothing here: put the need in quotes, and options before it',

@@ -120,6 +120,8 @@ export interface PolicyConfig {
   readonly path: string;
   /** PEM text of the CAs that sign its TLS certificate, or undefined for the system's. */
   readonly ca: string | undefined;
+  /** Whether a person may fetch or run without it (`--no-policy`). */
+  readonly allowWithout: boolean;
   /** Whether no answer is a denial. */
   readonly failClosed: boolean;
   readonly tenant: string;
@@ -153,6 +155,8 @@ export interface Config {
   readonly stateDir: string;
   readonly agent: AgentConfig;
   readonly audit: AuditConfig;
+  /** Programs that `warden access --exec` and `--fetch` may become: names and absolute paths. */
+  readonly assist: { readonly programs: readonly string[] };
   /** Undefined: the file names no gate. */
   readonly policy: PolicyConfig | undefined;
   readonly activity: ActivityConfig;

@@ -17,7 +17,7 @@ import { resolveOpenBao } from './openbao-block.ts';
 import { resolvePolicy } from './policy-block.ts';
 import { ConfigError, type Problem, throwProblems } from './problems.ts';
 import { type PathInput, runtimePaths, type Sourced } from './runtime-paths.ts';
-import { type WardenYaml, wardenSchema } from './schema.ts';
+import { DEFAULTS, type WardenYaml, wardenSchema } from './schema.ts';
 import { Sources } from './sources.ts';
 import { readYamlFile, type YamlFile } from './yaml-file.ts';
 
@@ -60,6 +60,7 @@ export function loadConfig(input: LoadInput): Config {
     agent,
     audit: resolveAudit(yaml.audit),
     policy,
+    assist: { programs: yaml.assist?.programs ?? DEFAULTS.programs },
     activity: {
       sources: yaml.activity?.sources?.map(({ path, ...rest }) => ({
         ...rest,

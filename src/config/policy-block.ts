@@ -30,6 +30,7 @@ export function resolvePolicy(sources: Sources, yaml: WardenYaml['policy']): Pol
     url: url.replace(/\/+$/, ''),
     path: yaml.path ?? DEFAULTS.policy_path,
     ca: caFile === undefined ? undefined : readPem(sources, 'policy.ca_cert', ['policy', 'ca_cert'], caFile),
+    allowWithout: yaml.no_policy ?? false,
     failClosed,
     tenant: yaml.tenant ?? DEFAULTS.tenant,
     system: yaml.system ?? DEFAULTS.system,

@@ -22,6 +22,7 @@ export const DEFAULTS = {
   tenant: 'tenant:platform',
   subject_env: 'WARDEN_POLICY_SUBJECT',
   system: 'ops-warden',
+  programs: ['bao', 'secrets-engine'],
   redirect_uri: 'http://localhost:8250/oidc/callback',
   segment_size: '64MiB',
 } as const;
@@ -218,6 +219,11 @@ const policy = z.strictObject({
   ca_cert: key(words, 'PEM file with the CAs of its TLS certificate.', 'the system’s CAs'),
   path: key(baoPath, 'Of `opa`: the rule’s path behind `/v1/data/`.', DEFAULTS.policy_path),
   fail_closed: key(z.boolean(), 'No answer is a denial.', 'true'),
+  no_policy: key(
+    z.boolean(),
+    'Whether `warden access --fetch` and `--exec` may go without it by `--no-policy`, which the trail says.',
+    'false',
+  ),
   tenant: key(words, 'Tenant in the question.', DEFAULTS.tenant),
   subject_env: key(
     variable,
@@ -306,6 +312,16 @@ export const wardenSchema = z.strictObject({
   ca_key: key(words, 'ops-warden’s CA key file, of `backend: local`. Accepted, never read.'),
   agent: key(agent, 'The daemon.'),
   policy: key(policy, 'The gate.'),
+  assist: key(
+    z.strictObject({
+      programs: key(
+        z.array(words).max(64, 'has more than 64 entries'),
+        'Programs that `warden access --exec` and `--fetch` may become: names on PATH, absolute paths.',
+        DEFAULTS.programs.join(', '),
+      ),
+    }),
+    'Credentials that others own.',
+  ),
   audit: key(audit, 'The trail.'),
   activity: key(activity, 'The view over it.'),
 });

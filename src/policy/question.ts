@@ -23,6 +23,8 @@ export interface Facts {
   /** `SHA256:…` of the key to certify. */
   readonly pubkey_fingerprint?: string;
   readonly ttl_hours?: number;
+  /** Of a credential: the owner's name for the permission (`secret.read:<domain>`). */
+  readonly policy_ref?: string;
 }
 
 /** Where a certificate would be used. */

@@ -109,6 +109,15 @@ export const CAUSES: Readonly<Record<ErrorCode, Explained>> = {
     cause: 'Another process is changing the inventory.',
     cure: 'Try again; `fuser -v` on the directory in the message finds who holds it.',
   },
+  program_not_allowed: {
+    cause:
+      'The entry of the catalog, the gate or the list of programs (`assist.programs`) does not let warden become that program.',
+    cure: 'The message says which of them; `warden route show ID` shows the entry and whose it is.',
+  },
+  program_missing: {
+    cause: 'The owner’s program is not on this machine, or not on PATH.',
+    cure: 'Install it, or name it by its absolute path in a catalog layer of your own and in `assist.programs`.',
+  },
   policy_denied: {
     cause: 'The gate was asked, and said no; or it said yes under a condition that warden can’t meet.',
     cure: 'The message has its reason and the decision’s id: whoever runs the policy finds it by that. `warden policy check` asks it anew.',
