@@ -57,7 +57,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const teller = createTeller({ agent, env: options.env, clock, log });
   const loginWait = new LoginWait(
     teller,
-    (command) => options.ofSession !== true || command !== WARDEN_LOGIN,
+    (command) => options.ofSession !== true || !command.endsWith(WARDEN_LOGIN),
   );
   const setup = new Setup({ ...options, loginWait });
   const notHardened = hardenProcess();

@@ -75,7 +75,9 @@ export async function openCallback(redirectUri: string, state: string): Promise<
     const target = request.url ?? '/';
     const url = new URL(URL.canParse(target, redirectUri) ? target : '/', redirectUri);
     request.resume();
-    if (request.method !== 'GET' || url.pathname !== pathname) return page(response, 404, 'not here');
+    if (url.pathname !== pathname) return page(response, 404, 'not here');
+    if (request.method !== 'GET')
+      return page(response, 405, 'warden takes no form_post: set oidc_response_mode=query in OpenBao');
     const { searchParams: parameters } = url;
     if (parameters.get('state') !== state || settle === undefined)
       return page(response, 400, 'This is not the login that warden waits for.');

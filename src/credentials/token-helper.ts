@@ -28,7 +28,8 @@ export function tokenFromHelper(
   const allowed = ENVIRONMENT.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]));
   const options = {
     env: Object.fromEntries(allowed),
-    timeout: Math.max(1, Math.min(deadlineMs, MAX_WAIT_MS)),
+    // execFile refuses a fraction.
+    timeout: Math.max(1, Math.ceil(Math.min(deadlineMs, MAX_WAIT_MS))),
     killSignal: 'SIGKILL' as const,
     maxBuffer: MAX_SECRET_BYTES,
   };

@@ -9,7 +9,7 @@ import { policyHint } from '../openbao/answers.ts';
 import type { AuthEngine, Grant } from '../openbao/auth-engine.ts';
 import { type Authorization, tokenAuthorization } from '../openbao/headers.ts';
 import type { Clock } from '../system/clock.ts';
-import type { Credential, Dialogue, LoginMethod } from './credential.ts';
+import { type Credential, type Dialogue, type LoginMethod, WARDEN_LOGIN } from './credential.ts';
 import { type LoginReport, LoginReports } from './login-reports.ts';
 
 /** For a login or renewal that nobody waits for; an election of OpenBao's takes longer, and then it is tried again. */
@@ -71,7 +71,8 @@ export class TokenStore implements Credential {
   }
 
   get loginCommand(): string | undefined {
-    return this.#options.method.loginCommand;
+    const command = this.#options.method.loginCommand;
+    return command !== undefined && this.#loggedOut ? WARDEN_LOGIN : command;
   }
 
   async ready(): Promise<boolean> {
@@ -82,7 +83,7 @@ export class TokenStore implements Credential {
   async authorization(deadlineMs: number): Promise<Authorization> {
     const { method } = this.#options;
     if (this.#loggedOut)
-      throw new WardenError('no_token', 'the agent was logged out of OpenBao', { hint: 'warden login' });
+      throw new WardenError('no_token', 'the agent was logged out of OpenBao', { hint: WARDEN_LOGIN });
     let held = this.#held;
     if (held !== undefined && (await method.changed())) held = undefined;
     // Where nobody here can get another, OpenBao decides: this clock may be wrong.

@@ -4,7 +4,7 @@
  */
 import type { TokenAuth } from '../config/config.ts';
 import { WardenError } from '../errors.ts';
-import { type LoginMethod, parseToken } from './credential.ts';
+import { type LoginMethod, parseToken, WARDEN_LOGIN } from './credential.ts';
 import { type SecretEnvironment, takeVariable } from './environment.ts';
 import { secretFile } from './secret-file.ts';
 import { tokenFromHelper } from './token-helper.ts';
@@ -15,6 +15,8 @@ export function tokenMethod(auth: TokenAuth, environment: SecretEnvironment): Lo
   const variable = takeVariable(auth.tokenEnv, environment);
   const file = secretFile(auth.tokenFile, 'token file', `move it away and ${HINT}`);
   const { tokenHelper: helper } = auth;
+  // A file is looked at again and again, a program is not.
+  const loginCommand = helper === undefined ? 'bao login' : `bao login && ${WARDEN_LOGIN}`;
   const empty = `no OpenBao token: ${auth.tokenEnv.join(' and ')} empty`;
   return {
     method: 'token',
@@ -24,7 +26,7 @@ export function tokenMethod(auth: TokenAuth, environment: SecretEnvironment): Lo
         ? HINT
         : `start the agent again with a new token in ${variable.name}, or without one after bao login`,
     // What the environment holds is the same as long as the daemon lives.
-    ...(variable === undefined ? { loginCommand: 'bao login' } : {}),
+    ...(variable === undefined ? { loginCommand } : {}),
     async logIn(deadlineMs) {
       if (variable !== undefined) return { token: parseToken(variable.value, variable.name, HINT) };
       const text =

@@ -159,8 +159,8 @@ export const CAUSES: Readonly<Record<ErrorCode, Explained>> = {
     cure: 'Log in anew. The lane’s `logins` may not have the name: `ssh USER@HOST` with one that it has.',
   },
   no_token: {
-    cause: 'There is no OpenBao token where warden looks.',
-    cure: '`bao login`, which writes the token file; or start the daemon with `BAO_TOKEN` set.',
+    cause: 'There is no OpenBao token where warden looks, or nobody is logged in.',
+    cure: '`warden login` where a person logs in (`userpass`, `oidc`); else `bao login`, which writes the token file, or start the daemon with `BAO_TOKEN` set. A lane with `wait_for_login` waits for it.',
   },
   bao_unreachable: {
     cause: 'No connection to OpenBao: nothing was sent.',

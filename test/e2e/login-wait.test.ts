@@ -3,9 +3,11 @@
  * and who waits is told, counted, and let go.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { DEAD_AFTER_S } from '../../agent/deadman.ts';
 import { fetchRefusals, fetchStatus } from '../../src/control/client.ts';
 import { type DaemonOptions, findSecrets, useCredentialRig } from '../support/credential-rig.ts';
 import { makeKey } from '../support/keys.ts';
@@ -140,6 +142,21 @@ describe('on a terminal', () => {
     await waiting(warden, 1);
     writeFileSync(file, await bao.createToken());
     expect(await expired.ended).toMatchObject({ code: 0 });
+  });
+
+  test('a token helper: warden login asks it again', async () => {
+    const { bao, directory } = rig();
+    const kept = directory.join('kept');
+    const helper = directory.write('helper', `#!/bin/sh\ncat ${kept} 2>/dev/null; exit 0\n`, 0o700);
+    const auth = { method: 'token', token_env: 'NOT_SET', token_helper: helper };
+    const warden = await rig().daemon(auth, { lane: WAIT });
+    const client = onTerminal(warden);
+    await client.waitFor('your login to OpenBao: bao login && warden login (token helper');
+    writeFileSync(kept, await bao.createToken());
+    expect(await warden.cli(['login'])).toMatchObject({ code: 0 });
+    expect(await client.ended).toMatchObject({ code: 0 });
+    expect(await warden.cli(['logout'])).toMatchObject({ code: 0 });
+    await onTerminal(warden).waitFor('your login to OpenBao: warden login (token helper');
   });
 
   test('the daemon stops: refused, and it is not held up', async () => {
@@ -280,10 +297,18 @@ describe('many, told by the notifier', () => {
     expect(findSecrets(warden, [PASSWORD], environment, ...notify.lines())).toEqual([]);
   });
 
-  test('a notifier that hangs is ended, and nobody waits because of it', async () => {
+  test('a notifier that hangs is ended, and nobody waits because of it; who has a terminal waits past the deadman', async () => {
     const warden = await daemon(['sleep', '60']);
+    const { sshd } = rig();
+    const words = sshArgv({ port: sshd.port, identityAgent: warden.socket, knownHosts });
+    const onScreen = background(PYTHON, [TERMINAL, ...words]);
+    await waiting(warden, 1);
+    const since = Date.now();
     expect(await to(warden, other).ended).toMatchObject({ code: 255 });
     expect(warden.log()).toContain('agent.notify_command failed (ETIMEDOUT)');
+    await sleep(since + DEAD_AFTER_S * 1000 + 500 - Date.now());
+    await wardenLogin(warden);
+    expect(await onScreen.ended).toMatchObject({ code: 0 });
   });
 });
 
