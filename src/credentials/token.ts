@@ -8,6 +8,7 @@ import { type LoginMethod, parseToken, WARDEN_LOGIN } from './credential.ts';
 import { type SecretEnvironment, takeVariable } from './environment.ts';
 import { secretFile } from './secret-file.ts';
 import { tokenFromHelper } from './token-helper.ts';
+import { howToGetToken } from './token-hint.ts';
 
 const HINT = 'log in again: bao login';
 
@@ -32,10 +33,9 @@ export function tokenMethod(auth: TokenAuth, environment: SecretEnvironment): Lo
       const text =
         helper === undefined ? await file.read() : await tokenFromHelper(helper, environment.env, deadlineMs);
       if (text !== undefined) return { token: parseToken(text, helper ?? file.path, HINT) };
-      const nothing = helper === undefined ? `${file.path} missing` : `the token helper ${helper} has none`;
-      throw new WardenError('no_token', `${empty}, ${nothing}`, {
-        hint: 'log in with `bao login`; or start warden with the variable set',
-      });
+      const nothing =
+        helper === undefined ? `${file.path} missing or empty` : `the token helper ${helper} has none`;
+      throw new WardenError('no_token', `${empty}, ${nothing}`, { hint: howToGetToken() });
     },
     changed: async () => variable === undefined && helper === undefined && (await file.changed()),
     describe() {

@@ -23,6 +23,8 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   /** sendto(2) without flags; `address` is a `struct sockaddr`. Returns the bytes sent or -1. */
   sendto(fd: number, message: Buffer, address: Buffer): number;
+  /** dup2(2): `to` is from now on what `from` is. Returns -1 on failure. */
+  dup2(from: number, to: number): number;
   /** close(2). */
   close(fd: number): number;
   /** errno of the last call. */
@@ -54,6 +56,7 @@ function load(): Libc {
   const alarm = library.func('uint alarm(uint)');
   const socket = library.func('int socket(int, int, int)');
   const sendto = library.func('long sendto(int, const void*, size_t, int, const void*, uint32_t)');
+  const dup2 = library.func('int dup2(int, int)');
   const close = library.func('int close(int)');
   return {
     getsockopt: (fd, level, option, value, length) => Number(getsockopt(fd, level, option, value, length)),
@@ -65,6 +68,7 @@ function load(): Libc {
     alarm: (seconds) => Number(alarm(seconds)),
     socket: (domain, type, protocol) => Number(socket(domain, type, protocol)),
     sendto: (fd, message, address) => Number(sendto(fd, message, message.length, 0, address, address.length)),
+    dup2: (from, to) => Number(dup2(from, to)),
     close: (fd) => Number(close(fd)),
     errno: () => koffi.errno(),
   };

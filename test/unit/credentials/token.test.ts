@@ -115,7 +115,7 @@ describe('the token file', () => {
     const file = directory().write('token', content);
     await expect(credential({}, file).token()).rejects.toMatchObject({
       code: 'no_token',
-      message: `no OpenBao token: A_TOKEN and B_TOKEN empty, ${file} missing`,
+      message: `no OpenBao token: A_TOKEN and B_TOKEN empty, ${file} missing or empty`,
       hint: expect.stringContaining('bao login'),
     });
   });
