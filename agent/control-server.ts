@@ -75,15 +75,14 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
 
 async function sign(request: IncomingMessage, handlers: ControlHandlers): Promise<FileCertificate> {
   const peer = peerCredentials(request.socket);
-  const parsed = fileRequestSchema.safeParse(await bodyOf(request));
-  if (!parsed.success)
+  const asked = await bodyOf(request);
+  if (!fileRequestSchema.is(asked))
     throw new WardenError('malformed', 'the request for a certificate is not of this version', {
       hint: 'stop the agent and start it again: warden agent --stop',
-      cause: parsed.error,
     });
   if (peer === undefined) throw new WardenError('no_peer', 'the caller is unknown: no peer credentials');
   const exe = processInfo(peer.pid)?.program?.path;
-  return handlers.sign(parsed.data, { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) });
+  return handlers.sign(asked, { uid: peer.uid, pid: peer.pid, ...(exe === undefined ? {} : { exe }) });
 }
 
 async function login(
@@ -94,9 +93,8 @@ async function login(
   const hungUp = new AbortController();
   // It closes after the answer as well, when nobody listens to this any more.
   response.once('close', () => hungUp.abort());
-  const parsed = loginRequestSchema.safeParse(await bodyOf(request));
-  if (parsed.success) return handlers.login(parsed.data, hungUp.signal);
-  // Not the parser's error: it may repeat a password.
+  const asked = await bodyOf(request);
+  if (loginRequestSchema.is(asked)) return handlers.login(asked, hungUp.signal);
   throw new WardenError('malformed', 'the request to log in is not of this version, or too long');
 }
 

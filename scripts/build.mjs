@@ -2,7 +2,6 @@
 // Native packages stay outside: they are loaded from node_modules when they are needed.
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 import { importSource } from './import-source.mjs';
 
@@ -22,21 +21,10 @@ const bundle = {
   logLevel: 'warning',
 };
 
-/** What the small commands would load and never use. */
+/** What commander would load and never use: it can start other programs as its commands, and warden has none. */
 const lean = {
   name: 'lean',
   setup({ onResolve, onLoad }) {
-    // zod's small form gets a copy of zod's core of its own, where only what it uses of it is left.
-    const apart = (path) => ({ path, namespace: 'zod-mini', sideEffects: false });
-    onResolve({ filter: /^zod\/mini$/ }, () => apart(fileURLToPath(import.meta.resolve('zod/mini'))));
-    onResolve({ filter: /./, namespace: 'zod-mini' }, ({ path, resolveDir }) =>
-      apart(join(resolveDir, path)),
-    );
-    onLoad({ filter: /./, namespace: 'zod-mini' }, ({ path }) => ({
-      contents: readFileSync(path),
-      resolveDir: dirname(path),
-    }));
-    // commander can start other programs as its commands; warden has none.
     onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
       importer.includes('/commander/') ? { path: 'none', namespace: 'none' } : undefined,
     );
@@ -71,9 +59,13 @@ const first = {
 // Node starts CommonJS a fifth of its own start faster, but esbuild splits only ES modules: so each part is converted afterwards.
 const cli = { ...bundle, outExtension: { '.js': '.cjs' }, write: false };
 const parts = await Promise.all([
-  build({ ...cli, entryPoints: { warden: 'src/cli/main.ts' }, plugins: [lean, first] }),
+  build({ ...cli, entryPoints: { warden: 'src/cli/main.ts' }, plugins: [first], metafile: true }),
   build({ ...cli, entryPoints: later, plugins: [lean], splitting: true }),
 ]);
+const heavy = Object.values(parts[0].metafile.outputs).flatMap(({ inputs }) =>
+  Object.keys(inputs).filter((path) => /node_modules\/(commander|yaml|zod)\//.test(path)),
+);
+if (heavy.length > 0) throw new Error(`the command line would begin with ${heavy.join(', ')}`);
 for (const { path, text } of parts.flatMap(({ outputFiles }) => outputFiles)) {
   const { code } = await transform(text, {
     ...minify,

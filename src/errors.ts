@@ -136,9 +136,19 @@ export class WardenError extends Error {
   }
 }
 
+/** One that another bundle of the command line has thrown: it has a class of its own. */
+function fromAnotherBundle(thrown: unknown): WardenError | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown) || !('hint' in thrown)) return undefined;
+  const { code, hint, message } = thrown;
+  if (typeof code !== 'string' || typeof hint !== 'string' || !isErrorCode(code)) return undefined;
+  return new WardenError(code, message, { hint, cause: thrown });
+}
+
 /** Any thrown thing as a WardenError; what is not one becomes `internal` (a defect, not a situation). */
 export function asWardenError(thrown: unknown): WardenError {
   if (thrown instanceof WardenError) return thrown;
+  const known = fromAnotherBundle(thrown);
+  if (known !== undefined) return known;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new WardenError('internal', message, {
     cause: thrown,

@@ -8,7 +8,7 @@ import type { CommonFlags } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
 
 /** Who brings a token for this one command (a credential broker does) means that one, not the daemon's. */
-function bringsToken(): boolean {
+export function bringsToken(): boolean {
   return ['BAO_TOKEN', 'VAULT_TOKEN'].some((name) => (process.env[name] ?? '') !== '');
 }
 

@@ -4,22 +4,27 @@ import { controlSocket } from '../control/client.ts';
 import { servedConfig, socketsOfConfig } from '../control/signposts.ts';
 import { type CommonFlags, pathInput } from './context.ts';
 
+/** Those that are known without reading the configuration: named by flag or variable (`only`), or left by the daemons that serve it. */
+export function knownSockets(flags: CommonFlags): {
+  readonly agents: readonly string[];
+  readonly only: boolean;
+} {
+  const input = pathInput(flags);
+  const [early] = runtimePaths(input).sockets;
+  if (early !== undefined && early.origin !== 'default') return { agents: [early.value], only: true };
+  return { agents: socketsOfConfig(input), only: false };
+}
+
 /**
  * One after the other, the likeliest first; never throws. The daemons of this configuration come first: it may have been broken or
  * changed since they started, and reading it (YAML and schemas) is the greater part of a small command's time. Those of another
  * configuration are nobody's business here (`--stop` must not find them).
  */
 export async function* daemonSockets(flags: CommonFlags): AsyncGenerator<string, void> {
-  const input = pathInput(flags);
-  const [early] = runtimePaths(input).sockets;
-  if (early !== undefined && early.origin !== 'default') {
-    yield controlSocket(early.value);
-    return;
-  }
-  const left = socketsOfConfig(input);
-  for (const socket of left) yield controlSocket(socket);
-  const configured = await configuredSocket(flags);
-  if (configured !== undefined && !left.includes(configured)) yield controlSocket(configured);
+  const { agents, only } = knownSockets(flags);
+  for (const socket of agents) yield controlSocket(socket);
+  const configured = only ? undefined : await configuredSocket(flags);
+  if (configured !== undefined && !agents.includes(configured)) yield controlSocket(configured);
 }
 
 /** The socket that the configuration names; of one that can't be used, what can be had of it, unless another's daemon is there. */

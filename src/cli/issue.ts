@@ -6,23 +6,21 @@ import { newKeyPairFiles } from '../ssh/private-key-file.ts';
 import { ensurePrivateDirectory } from '../system/directories.ts';
 import { certificateForFile, putFile, tellIssued } from './certificate-for-file.ts';
 import { action, print, printJson } from './context.ts';
-import { type RequestFlags, requestOf, requestOptions } from './sign.ts';
+import { declareOptions, type Flags, type Options } from './options.ts';
+import { REQUEST_OPTIONS, requestOf } from './sign.ts';
 
-interface IssueFlags extends RequestFlags {
-  readonly out?: string;
-  readonly json?: boolean;
-}
+const ISSUE_OPTIONS = {
+  out: {
+    type: 'string',
+    value: '<directory>',
+    about: 'a directory of yours that nobody else may enter; default: keys in state_dir',
+  },
+  json: { type: 'boolean', about: 'for a program' },
+  ...REQUEST_OPTIONS,
+} as const satisfies Options;
 
 export function issueCommand(command: Command): void {
-  requestOptions(
-    command
-      .argument('<actor>', 'an agt- or atm- name of the inventory')
-      .option(
-        '--out <directory>',
-        'a directory of yours that nobody else may enter; default: keys in state_dir',
-      )
-      .option('--json', 'for a program'),
-  )
+  declareOptions(command.argument('<actor>', 'an agt- or atm- name of the inventory'), ISSUE_OPTIONS)
     .addHelpText(
       'after',
       `
@@ -33,7 +31,7 @@ Example:
   $ ssh -i "$(warden issue atm-nightly-backup --out ~/.ssh/backup --ttl 30m)" backup@store1`,
     )
     .action(
-      action(async (actor: string, flags: IssueFlags) => {
+      action(async (actor: string, flags: Flags<typeof ISSUE_OPTIONS>) => {
         if (actor.startsWith('adm-')) {
           const refusal = new WardenError(
             'actor_not_allowed',

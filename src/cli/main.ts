@@ -1,8 +1,10 @@
 /** The command line: one file per command, thin: parse, call, print. `scripts/warden` starts it. */
-import { quickCommand } from './quick.ts';
+import { quick } from './quick.ts';
 
-const run =
-  quickCommand(process.argv.slice(2)) ?? import('./program.ts').then(({ runProgram }) => runProgram());
-run.catch((thrown: unknown) => {
-  throw thrown;
-});
+async function main(): Promise<void> {
+  if (await quick(process.argv.slice(2))) return;
+  const { runProgram } = await import('./program.ts');
+  await runProgram();
+}
+
+void main();

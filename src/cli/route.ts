@@ -4,8 +4,10 @@ import type { Searchable } from '../catalog/find/store.ts';
 import type { RouteView } from '../catalog/route-view.ts';
 import { isStale, STALE_DAYS } from '../catalog/stale.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
+import { declareOptions } from './options.ts';
 import { catalogOf } from './route-catalog.ts';
 import { findRoute } from './route-find.ts';
+import { FIND_OPTIONS } from './route-options.ts';
 import { renderList } from './route-text.ts';
 
 interface Flags extends CommonFlags {
@@ -64,8 +66,7 @@ export function routeCommand(command: Command): void {
         showRoute(id, flags, flags.json === true);
       }),
     );
-  sub('find <need...>', 'who serves this need?')
-    .option('--all', 'drafts and retired entries too')
+  declareOptions(command.command('find <need...>').description('who serves this need?'), FIND_OPTIONS)
     .addHelpText(
       'after',
       `

@@ -1,10 +1,11 @@
 /** `warden status`: the daemon, OpenBao, the lanes. */
 import type { Command } from 'commander';
-import { fetchStatus } from '../control/client.ts';
+import { type ControlSockets, fetchStatus } from '../control/client.ts';
 import type { Status } from '../control/messages.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
-import { action, type CommonFlags, print, printJson } from './context.ts';
+import { action, print, printJson } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
+import { declareOptions, type Flags, type Options } from './options.ts';
 
 function render(status: Status): string {
   const { openbao: bao } = status;
@@ -38,24 +39,34 @@ function render(status: Status): string {
   return rows.map(([name, value]) => sanitizeLine(`${name.padEnd(14)}${value}`)).join('\n');
 }
 
+export const STATUS_OPTIONS = {
+  config: { type: 'string', value: '<file>', about: 'the configuration: warden.yaml' },
+  json: { type: 'boolean', about: 'for a program' },
+} as const satisfies Options;
+
+type StatusFlags = Flags<typeof STATUS_OPTIONS>;
+
+/** The agent's. Throws `not_running`. */
+export async function showStatus(sockets: ControlSockets, flags: StatusFlags): Promise<void> {
+  const status = await fetchStatus(sockets);
+  if (flags.json === true) printJson(status);
+  else print(render(status));
+}
+
+async function show(actor: string | undefined, flags: StatusFlags): Promise<void> {
+  if (actor === undefined) return showStatus(daemonSockets(flags), flags);
+  const { showActor } = await import('./status-actor.ts');
+  return showActor(actor, flags, flags.json === true);
+}
+
 export function statusCommand(command: Command): void {
-  command
-    .argument(
+  declareOptions(
+    command.argument(
       '[actor]',
       "in place of the agent: this actor's certificates in files; exit 1 where none is valid",
-    )
-    .option('--config <file>', 'the configuration: warden.yaml')
-    .option('--json', 'for a program')
+    ),
+    STATUS_OPTIONS,
+  )
     .addHelpText('after', '\nExamples:\n  $ warden status --json\n  $ warden status agt-state-hub-bridge')
-    .action(
-      action(async (actor: string | undefined, flags: CommonFlags & { json?: boolean }) => {
-        if (actor !== undefined) {
-          const { showActor } = await import('./status-actor.ts');
-          return showActor(actor, flags, flags.json === true);
-        }
-        const status = await fetchStatus(daemonSockets(flags));
-        if (flags.json === true) printJson(status);
-        else print(render(status));
-      }),
-    );
+    .action(action(show));
 }

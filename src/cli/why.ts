@@ -1,11 +1,12 @@
 /** `warden why [host]`: the last refusals and failed mints, and what to do. */
 import type { Command } from 'commander';
-import { fetchRefusals, fetchStatus } from '../control/client.ts';
+import { type ControlSockets, fetchRefusals, fetchStatus } from '../control/client.ts';
 import type { Refusal, Status } from '../control/messages.ts';
 import { EXIT } from '../errors.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
-import { action, type CommonFlags, print, printJson } from './context.ts';
+import { action, print, printJson } from './context.ts';
 import { daemonSockets } from './daemon-sockets.ts';
+import { declareOptions, type Flags, type Options } from './options.ts';
 
 function render({ time, code, message, hint, hosts, lane }: Refusal): string {
   const where = hosts.length === 0 ? 'an unnamed host' : hosts.join(', ');
@@ -27,19 +28,30 @@ function nothing(host: string | undefined, { started, relay_only }: Status): str
   ].join('\n');
 }
 
+export const WHY_OPTIONS = {
+  config: { type: 'string', value: '<file>', about: 'the configuration: warden.yaml' },
+  json: { type: 'boolean', about: 'for a program' },
+} as const satisfies Options;
+
+/** `sockets` is called for each question. Throws `not_running`. */
+export async function why(
+  host: string | undefined,
+  flags: Flags<typeof WHY_OPTIONS>,
+  sockets: () => ControlSockets,
+): Promise<void> {
+  const refusals = await fetchRefusals(sockets(), host);
+  if (flags.json === true) printJson(refusals);
+  else if (refusals.length > 0) print(refusals.map(render).join('\n'));
+  else print(nothing(host, await fetchStatus(sockets())));
+  if (refusals.length === 0) process.exitCode = EXIT.no;
+}
+
 export function whyCommand(command: Command): void {
-  command
-    .argument('[host]', 'only for this host')
-    .option('--config <file>', 'the configuration: warden.yaml')
-    .option('--json', 'for a program')
+  declareOptions(command.argument('[host]', 'only for this host'), WHY_OPTIONS)
     .addHelpText('after', '\nExample:\n  $ warden why web1.prod.example.com')
     .action(
-      action(async (host: string | undefined, flags: CommonFlags & { json?: boolean }) => {
-        const refusals = await fetchRefusals(daemonSockets(flags), host);
-        if (flags.json === true) printJson(refusals);
-        else if (refusals.length > 0) print(refusals.map(render).join('\n'));
-        else print(nothing(host, await fetchStatus(daemonSockets(flags))));
-        if (refusals.length === 0) process.exitCode = EXIT.no;
-      }),
+      action((host: string | undefined, flags: Flags<typeof WHY_OPTIONS>) =>
+        why(host, flags, () => daemonSockets(flags)),
+      ),
     );
 }

@@ -1,7 +1,6 @@
 /** The CLI's end of the control socket. Every answer passes its schema; nobody waits longer than the deadline. */
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
-import type * as z from 'zod/mini';
 import { errnoOf, WardenError } from '../errors.ts';
 import { type FileCertificate, type FileRequest, fileCertificateSchema } from '../issuance/file-request.ts';
 import { type LoginRequest, type LoginStep, loginStepSchema, logoutSchema } from './login-steps.ts';
@@ -18,6 +17,7 @@ import {
   stopSchema,
   whySchema,
 } from './messages.ts';
+import type { Shape } from './shape.ts';
 
 const DEADLINE_MS = 2_000;
 /** Many may wait for their turn at OpenBao before us. */
@@ -107,7 +107,7 @@ function notRunning(sockets: readonly string[]): WardenError {
 async function callFirst<T>(
   sockets: ControlSockets,
   order: Order,
-  schema: z.ZodMiniType<T>,
+  schema: Shape<T>,
 ): Promise<{ readonly answer: T } | { readonly dead: readonly string[] }> {
   const dead: string[] = [];
   for await (const socket of sockets) {
@@ -129,19 +129,17 @@ async function callFirst<T>(
       );
     }
     const body = jsonOf(answer);
-    const refused = answer.status === REFUSED ? refusedSchema.safeParse(body).data : undefined;
-    if (refused !== undefined) throw new WardenError(refused.code, refused.message, { hint: refused.hint });
-    const parsed = schema.safeParse(answer.status === 200 ? body : undefined);
-    if (parsed.success) return { answer: parsed.data };
+    if (answer.status === REFUSED && refusedSchema.is(body))
+      throw new WardenError(body.code, body.message, { hint: body.hint });
+    if (answer.status === 200 && schema.is(body)) return { answer: body };
     throw new WardenError('not_running', `what answers at ${socket} is no warden agent of this version`, {
       hint: 'stop it and start it again: warden agent --stop',
-      cause: parsed.error,
     });
   }
   return { dead };
 }
 
-async function call<T>(sockets: ControlSockets, order: Order, schema: z.ZodMiniType<T>): Promise<T> {
+async function call<T>(sockets: ControlSockets, order: Order, schema: Shape<T>): Promise<T> {
   const outcome = await callFirst(sockets, order, schema);
   if ('dead' in outcome) throw notRunning(outcome.dead);
   return outcome.answer;

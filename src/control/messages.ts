@@ -1,9 +1,9 @@
 /**
- * What the control socket says: JSON over HTTP on a Unix socket in the daemon's private directory, never forwarded. One schema for
- * both ends; zod's small form, since the small commands load nothing else of it.
+ * What the control socket says: JSON over HTTP on a Unix socket in the daemon's private directory, never forwarded. One form of
+ * each message for both ends.
  */
-import * as z from 'zod/mini';
 import { ERROR_CODE_NAMES } from '../errors.ts';
+import { list, maybe, number, type Of, object, orNull, text, truth, word } from './shape.ts';
 
 /** What can be asked: `GET status`, `GET why?host=NAME`, `POST socket?host=…&lane=…&login=…`, `POST reload`, `POST logout`, `POST stop`; `POST sign` with a `FileRequest` as its body, `POST login` with a `LoginRequest`. */
 export const CONTROL_PATHS = {
@@ -20,77 +20,77 @@ export const CONTROL_PATHS = {
 /** The HTTP status of an order that was understood and refused; the body says why. */
 export const REFUSED = 422;
 
-export const refusedSchema = z.object({
-  code: z.enum(ERROR_CODE_NAMES),
-  message: z.string(),
-  hint: z.string(),
+export const refusedSchema = object({
+  code: word(...ERROR_CODE_NAMES),
+  message: text(),
+  hint: text(),
 });
 
-export const refusalSchema = z.object({
+export const refusalSchema = object({
   /** ISO 8601. */
-  time: z.string(),
-  code: z.string(),
-  message: z.string(),
-  hint: z.string(),
-  hosts: z.array(z.string()),
-  lane: z.optional(z.string()),
-  pid: z.optional(z.number()),
+  time: text(),
+  code: text(),
+  message: text(),
+  hint: text(),
+  hosts: list(text()),
+  lane: maybe(text()),
+  pid: maybe(number),
 });
-export type Refusal = z.infer<typeof refusalSchema>;
+export type Refusal = Of<typeof refusalSchema>;
 
-export const stopSchema = z.object({});
+export const stopSchema = object({});
 
-export const socketSchema = z.object({ path: z.string() });
+export const socketSchema = object({ path: text() });
 
-export const reloadSchema = z.object({
+export const reloadSchema = object({
   /** By name: `lane web added`, `openbao.addr changed`. */
-  changes: z.array(z.string()),
+  changes: list(text()),
   /** Keys that are changed in the file and count after a restart. */
-  needs_restart: z.array(z.string()),
+  needs_restart: list(text()),
   /** Why the configuration was refused and the former one stays, a line each; none: it counts. */
-  problems: z.array(z.string()),
+  problems: list(text()),
 });
-export type Reload = z.infer<typeof reloadSchema>;
+export type Reload = Of<typeof reloadSchema>;
 
-export const whySchema = z.object({ refusals: z.array(refusalSchema) });
+export const whySchema = object({ refusals: list(refusalSchema) });
 
-export const statusSchema = z.object({
-  version: z.string(),
-  pid: z.number(),
+export const statusSchema = object({
+  version: text(),
+  pid: number,
   /** ISO 8601. */
-  started: z.string(),
-  socket: z.string(),
-  destination_sockets: z.array(z.string()),
-  upstream: z.nullable(z.string()),
-  config: z.nullable(z.string()),
+  started: text(),
+  socket: text(),
+  destination_sockets: list(text()),
+  upstream: orNull(text()),
+  config: orNull(text()),
   /** Why nothing is minted at all, or null. */
-  relay_only: z.nullable(z.string()),
+  relay_only: orNull(text()),
   /** Why the configuration, when it was last read again, was refused and the former one stayed, or null. */
-  reload_refused: z.nullable(z.string()),
+  reload_refused: orNull(text()),
   /** Whether it took a lock (`ssh-add -x`) and no unlock since. */
-  locked: z.boolean(),
-  lanes: z.array(z.string()),
-  warnings: z.array(z.string()),
-  openbao: z.nullable(
-    z.object({
-      addresses: z.array(z.string()),
-      mount: z.string(),
-      credential: z.string(),
+  locked: truth,
+  lanes: list(text()),
+  warnings: list(text()),
+  openbao: orNull(
+    object({
+      addresses: list(text()),
+      mount: text(),
+      credential: text(),
       /** Pinned CAs, `SHA256:…`. */
-      ssh_ca: z.array(z.string()),
+      ssh_ca: list(text()),
       /** The failure that logins are being spared, or null. */
-      paused: z.nullable(z.string()),
+      paused: orNull(text()),
       /** OpenBao's clock minus this one, in milliseconds, as last seen. */
-      skew_ms: z.nullable(z.number()),
-      identity: z.nullable(z.string()),
+      skew_ms: orNull(number),
+      identity: orNull(text()),
     }),
   ),
-  connections: z.number(),
-  live_certificates: z.number(),
+  connections: number,
+  live_certificates: number,
   /** Logins that wait inside the handshake for a person to log in to OpenBao. */
-  waiting_for_login: z.number(),
-  minted: z.number(),
-  signed: z.number(),
-  refused: z.number(),
+  waiting_for_login: number,
+  minted: number,
+  signed: number,
+  refused: number,
 });
-export type Status = z.infer<typeof statusSchema>;
+export type Status = Of<typeof statusSchema>;

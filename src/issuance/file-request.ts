@@ -1,43 +1,43 @@
 /** A certificate for a file (design.md, promise 4): what `warden sign` and `warden issue` ask for and get, of the daemon or of themselves. */
-import * as z from 'zod/mini';
+import { exactly, list, maybe, type Of, object, positiveInteger, text, word } from '../control/shape.ts';
 
 /** An RSA key of 16384 bits has 2,800 characters, a comment may be long. */
 const MAX_KEY_LINE = 16 * 1024;
 
-const name = z.string().check(z.maxLength(128));
+const name = text(128);
 
-export const fileRequestSchema = z.strictObject({
+export const fileRequestSchema = exactly({
   /** Which command asks. */
-  command: z.enum(['sign', 'issue']),
+  command: word('sign', 'issue'),
   actor: name,
   /** The line of a `.pub` file. */
-  public_key: z.string().check(z.maxLength(MAX_KEY_LINE)),
+  public_key: text(MAX_KEY_LINE),
   /** Some of the actor's; all of them where it is left out. */
-  principals: z.optional(z.array(name).check(z.minLength(1), z.maxLength(256))),
+  principals: maybe(list(name, { least: 1, most: 256 })),
   /** The actor's cap where it is left out. */
-  ttl_seconds: z.optional(z.int().check(z.positive())),
+  ttl_seconds: maybe(positiveInteger),
   /** For the trail. */
-  reason: z.optional(z.string().check(z.maxLength(512))),
+  reason: maybe(text(512)),
 });
-export type FileRequest = z.infer<typeof fileRequestSchema>;
+export type FileRequest = Of<typeof fileRequestSchema>;
 
-export const fileCertificateSchema = z.object({
-  actor: z.string(),
+export const fileCertificateSchema = object({
+  actor: text(),
   /** One line: type and base64. */
-  certificate: z.string(),
+  certificate: text(),
   /** Decimal. */
-  serial: z.string(),
-  key_id: z.string(),
-  principals: z.array(z.string()),
+  serial: text(),
+  key_id: text(),
+  principals: list(text()),
   /** ISO 8601. */
-  valid_after: z.string(),
-  valid_before: z.string(),
+  valid_after: text(),
+  valid_before: text(),
   /** `SHA256:…` of the key, and of the CA's. */
-  fp: z.string(),
-  ca_fp: z.string(),
+  fp: text(),
+  ca_fp: text(),
   /** What the records of this issuance share in the trail. */
-  corr: z.string(),
+  corr: text(),
   /** Where ACTOR-cert.pub is kept: state_dir. */
-  state_dir: z.string(),
+  state_dir: text(),
 });
-export type FileCertificate = z.infer<typeof fileCertificateSchema>;
+export type FileCertificate = Of<typeof fileCertificateSchema>;

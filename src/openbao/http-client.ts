@@ -105,8 +105,10 @@ export function createHttpClient(
   tls: TlsConfig,
   clock: Clock = systemClock,
 ): ReadyHttpClient {
+  // OpenSSL reads the system's CAs for each: longer than node takes to start.
+  const context = addresses.some((address) => address.startsWith('https:')) ? secureContext(tls) : undefined;
   const tlsOptions = {
-    context: secureContext(tls),
+    context,
     verify: !tls.skipVerify,
     serverName: tls.serverName,
   };

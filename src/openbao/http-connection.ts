@@ -14,7 +14,8 @@ const KEEP_ALIVE_MS = 60_000;
 export const IDLE_TRUSTED_MS = 30_000;
 
 export interface TlsOptions {
-  readonly context: SecureContext;
+  /** Undefined where no address is https. */
+  readonly context: SecureContext | undefined;
   readonly verify: boolean;
   /** The name in the server's certificate, where it is not the address's. */
   readonly serverName: string | undefined;
@@ -139,7 +140,7 @@ export class Endpoint {
     const socket = connectTls({
       ...common,
       port: Number(port || 443),
-      secureContext: context,
+      ...(context === undefined ? {} : { secureContext: context }),
       rejectUnauthorized: verify,
       ALPNProtocols: ['http/1.1'],
       ...(name === undefined ? {} : { servername: name }),

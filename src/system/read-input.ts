@@ -1,18 +1,25 @@
 /** Reads a small file or standard input that a person names on the command line, with a limit and a deadline. */
-import { constants, createReadStream, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { errnoOf, WardenError } from '../errors.ts';
 
 const DEADLINE_MS = 10_000;
 
-/** A pipe (`<(command)`) through a socket, which waits for it without holding a thread. */
-function open(path: string): Readable {
+/** The bytes of a small file; else what has to be waited for. A pipe (`<(command)`) goes through a socket, which waits without holding a thread. */
+function open(path: string, limit: number): Readable | Buffer {
+  if (path === '-') return process.stdin;
   try {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    return fstatSync(fd).isFIFO()
-      ? new Socket({ fd, readable: true, writable: false })
-      : createReadStream(path, { fd });
+    const stat = fstatSync(fd);
+    if (stat.isFIFO()) return new Socket({ fd, readable: true, writable: false });
+    // Streams are slow to load, and most keys are small files. Their size says nothing of those of /proc.
+    if (!stat.isFile() || stat.size === 0 || stat.size > limit) return createReadStream(path, { fd });
+    try {
+      return readFileSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   } catch (cause) {
     throw unreadable(path, cause);
   }
@@ -30,7 +37,8 @@ function unreadable(path: string, cause: unknown): WardenError {
  * `limit_exceeded` past `limit` bytes.
  */
 export async function readInput(path: string, limit: number): Promise<string> {
-  const stream = path === '-' ? process.stdin : open(path);
+  const stream = open(path, limit);
+  if (Buffer.isBuffer(stream)) return stream.toString('utf8');
   const timer = setTimeout(
     () => stream.destroy(new Error(`no end within ${DEADLINE_MS / 1000} s`)),
     DEADLINE_MS,
