@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { cliBench } from './cli.ts';
 import { connectionsBench } from './connections.ts';
 import { daemonBench } from './daemon.ts';
+import { driftBench } from './drift.ts';
 import { gateBench } from './gate.ts';
 import { accessBench, loginBench } from './login.ts';
 import { describeMachine } from './machine.ts';
@@ -13,6 +14,7 @@ import { routeBench } from './route.ts';
 import { signBench } from './sign.ts';
 import { stormBench } from './storm.ts';
 import { trailBench } from './trail.ts';
+import { tunnelBench } from './tunnel.ts';
 
 const BENCHES = [
   mintBench,
@@ -27,6 +29,8 @@ const BENCHES = [
   cliBench,
   routeBench,
   signBench,
+  tunnelBench,
+  driftBench,
 ];
 
 const { values, positionals } = parseArgs({
