@@ -275,14 +275,23 @@ export function encodeBody(input: RecordInput): string {
       error_code: bounded(policy.error_code, 'policy.error_code'),
       break_glass: bounded(policy.break_glass, 'policy.break_glass'),
     },
-    checkpoint: bounded(input.checkpoint, 'checkpoint'),
-    tombstone: bounded(input.tombstone, 'tombstone'),
     message: messageOf(input.message),
   });
+  const notes = notesOf(input);
   // 512 bytes are more than the fields that the trail adds can take.
-  if (Buffer.byteLength(json) > MAX_LINE_BYTES - 512) throw tooLong('whole', MAX_LINE_BYTES);
-  refuseSecrets(json);
-  return json.slice(1, -1);
+  if (Buffer.byteLength(json) + notes.length > MAX_LINE_BYTES - 512) throw tooLong('whole', MAX_LINE_BYTES);
+  refuseSecrets(json, notes);
+  return json.slice(1, -1) + notes;
+}
+
+/** The signed notes of a record, as members behind its others. */
+function notesOf({ checkpoint, tombstone }: RecordInput): string {
+  if (checkpoint === undefined && tombstone === undefined) return '';
+  const notes = {
+    checkpoint: bounded(checkpoint, 'checkpoint'),
+    tombstone: bounded(tombstone, 'tombstone'),
+  };
+  return `,${JSON.stringify(notes).slice(1, -1)}`;
 }
 
 /** SHA-256 of a line without its newline, as `prev` of the next line has it: lower-case hex. */

@@ -1,7 +1,14 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WardenError } from '../../../src/errors.ts';
-import { encodeBody, parseRecord, type RecordInput } from '../../../src/trail/record.ts';
+import {
+  EVENTS,
+  type EventName,
+  encodeBody,
+  parseRecord,
+  type RecordInput,
+} from '../../../src/trail/record.ts';
 import { mint } from './fixture.ts';
 
 function parseBody(body: string) {
@@ -146,6 +153,75 @@ describe('the secret guard', () => {
     }
   });
 
+  // Whatever is written, by whichever part: each event, with a secret in each of its fields.
+  const places: ((secret: string) => Partial<RecordInput>)[] = [
+    (secret) => ({ error_code: secret }),
+    (secret) => ({ corr: secret }),
+    (secret) => ({ actor: { type: 'adm', id: secret } }),
+    (secret) => ({ caller: { exe: secret } }),
+    (secret) => ({ host: secret }),
+    (secret) => ({ source: `known_hosts /home/a/${secret}:1` }),
+    (secret) => ({ target: secret }),
+    (secret) => ({ lane: secret }),
+    (secret) => ({ via: ['bastion', secret] }),
+    (secret) => ({ cert: { key_id: secret } }),
+    (secret) => ({ cert: { fp: secret } }),
+    (secret) => ({ cert: { ca_fp: secret } }),
+    (secret) => ({ cert: { principals: [secret] } }),
+    (secret) => ({ cert: { valid_after: secret } }),
+    (secret) => ({ cert: { valid_before: secret } }),
+    (secret) => ({ cert: { options: { [secret]: '' } } }),
+    (secret) => ({ cert: { options: { 'force-command': `run ${secret}` } } }),
+    (secret) => ({ bao: { request_id: secret } }),
+    (secret) => ({ bao: { mount: secret } }),
+    (secret) => ({ bao: { role: secret } }),
+    (secret) => ({ bao: { address: `https://bao/${secret}` } }),
+    (secret) => ({ bao: { identity: secret } }),
+    (secret) => ({ message: `it said ${secret}.` }),
+  ];
+  const kinds = [...secrets, 'Zm9vYmFyQmF6MTIzNDU2Nzg5MEFCQ0RFRkdI', '9aF3kQ7zLw2XbV8nRt5YcE1mHs6Jd4Gp'];
+  const events = Object.keys(EVENTS).filter((event): event is EventName => event in EVENTS);
+
+  it.each(events)('refuses a secret in each field of %s', (event) => {
+    for (const place of places) {
+      for (const secret of kinds) {
+        const input: RecordInput = { event, phase: 'single', ...place(secret) };
+        expect(
+          codeThrownBy(() => encodeBody(input)),
+          `${place} ${secret}`,
+        ).toBe('malformed');
+      }
+    }
+    for (const secret of secrets) {
+      for (const note of [{ checkpoint: `x ${secret}` }, { tombstone: `x ${secret}` }])
+        expect(codeThrownBy(() => encodeBody({ event, phase: 'single', ...note }))).toBe('malformed');
+    }
+  });
+
+  it('refuses what is long and random, as base64, base64url and base62', () => {
+    let [missed, all] = [0, 0];
+    for (let seed = 0; seed < 2_000; seed += 1) {
+      const bytes = createHash('sha512').update(`${seed}`).digest().subarray(0, 48);
+      for (const secret of [
+        bytes.toString('base64').replaceAll('/', 'x'),
+        bytes.toString('base64url').replaceAll(/[-_]/g, '7'),
+      ]) {
+        all += 1;
+        if (codeThrownBy(() => encodeBody(mint('c', 'result', { host: secret }))) !== 'malformed')
+          missed += 1;
+      }
+    }
+    expect(missed / all).toBeLessThan(0.001);
+  });
+
+  it('lets every fingerprint pass, wherever its slashes are', () => {
+    for (let seed = 0; seed < 5_000; seed += 1) {
+      const fp = `SHA256:${createHash('sha256').update(`${seed}`).digest('base64').slice(0, 43)}`;
+      const more = { cert: { fp, ca_fp: fp }, message: `the key ${fp} is not known` };
+      expect(encodeBody(mint('c', 'result', more))).toContain(fp);
+    }
+  });
+
   it.each([
     's.example.com',
     's.abcdefghijklmnopqrstuvwxyz.example.com',
@@ -155,6 +231,14 @@ describe('the secret guard', () => {
     'vault-token-5f1a8d-ed25519',
     '[web1]:2222',
     'web1s.AbCd',
+    'ip-10-20-30-40.eu-central-1.compute.internal',
+    'TheVeryLongNameOfAHostThatSomebodyHasWrittenTogether2026',
+    '/nix/store/0c6kzph7l0dcbfmjap64f0czdafn3b7x-OpenSSH-9.9p2/bin/ssh',
+    '/Users/Alice.Example/Library/CloudStorage/Dev2026/bin/ssh',
+    '01JDABCDEFGHJKMNPQRSTVWXYZ01JDABCDEFGHJKMNPQRSTVWXYZ',
+    'vault-userpass-alice-5f2b9a0c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8',
+    '0b0e0c52-7a5e-4d2f-9a53-3f1a0b0e0c52',
+    'ENTITY_0B0E0C527A5E4D2F9A533F1A0B0E0C52',
   ])('lets the harmless %s pass', (host) => {
     expect(encodeBody(mint('c', 'result', { host }))).toContain(host);
   });
