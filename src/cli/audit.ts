@@ -11,6 +11,7 @@ import { renderVerification } from '../trail/verification.ts';
 import { verifyTrail } from '../trail/verify.ts';
 import { auditDirectory } from './audit-directory.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
+import { progress } from './progress.ts';
 
 const MAX_ANCHORS_BYTES = 16 * 1024 * 1024;
 
@@ -69,7 +70,9 @@ function readHead(path: string, given: NoteKey | undefined) {
 export function auditCommand(command: Command): void {
   command
     .command('verify')
-    .description('check the chain of the trail and its checkpoints: exit 0 intact, 1 changed')
+    .description(
+      'check the chain of the trail over all its files, and its checkpoints: exit 0 intact, 1 changed',
+    )
     .option(
       '--anchor <file>',
       'checkpoints that were kept elsewhere: the trail must still hold what they say',
@@ -93,7 +96,8 @@ Examples:
           ...(flags.anchor === undefined ? [] : readAnchors(flags.anchor, key)),
           ...(flags.evidence === undefined ? [] : [readHead(flags.evidence, key)]),
         ];
-        const result = await verifyTrail(directory, { key, anchors });
+        const bar = progress('verifying');
+        const result = await verifyTrail(directory, { key, anchors, onProgress: bar.at }).finally(bar.end);
         if (flags.json === true) printJson(result);
         else print(renderVerification(result));
         if (!result.intact) process.exitCode = EXIT.no;

@@ -64,9 +64,10 @@ export function readFast(line: string): Link | undefined {
   if (line.length > MAX_BYTES) return undefined;
   const found = LINE.exec(line);
   if (found === null) return undefined;
-  const [, seq, ts, mono_ns, boot_id, phase, corr, prev] = found;
+  // By place: taking it apart costs a fifth of the whole.
+  const { 2: ts, 3: mono_ns, 4: boot_id, 5: phase, 6: corr, 7: prev } = found;
   if (ts === undefined || mono_ns === undefined || boot_id === undefined || prev === undefined)
     return undefined;
   if (phase !== 'intent' && phase !== 'result' && phase !== 'single') return undefined;
-  return { seq: Number(seq), ts, mono_ns, boot_id, phase, corr, prev };
+  return { seq: Number(found[1]), ts, mono_ns, boot_id, phase, corr, prev };
 }

@@ -11,10 +11,11 @@ import { createGunzip } from 'node:zlib';
 import { errnoOf, WardenError } from '../errors.ts';
 import { isStillNamed } from './head.ts';
 import { MAX_LINE_BYTES, parseRecord, type TrailRecord } from './record.ts';
-import { fileOf, listSegments, type Segment, TRAIL_FILE } from './segments.ts';
+import { fileOf, listSegments, type Segment, sizeOf, TRAIL_FILE } from './segments.ts';
 
 const CHUNK_BYTES = 512 * 1024;
-const NEWLINE = 10;
+const UNPACKED_BYTES = 128 * 1024;
+export const NEWLINE = 10;
 const DAY_MS = 86_400_000;
 
 /**
@@ -26,12 +27,8 @@ export interface Block {
   readonly kind: 'lines' | 'overlong' | 'torn' | 'unreadable' | 'gone';
   /** The file's name in the directory. */
   readonly file: string;
-  /** Number of its first line in the file, from 1. */
-  readonly line: number;
   /** Valid until the next block is asked for. */
   readonly bytes: Buffer;
-  /** How many lines it has. */
-  readonly count: number;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -39,16 +36,9 @@ const NOTHING = Buffer.alloc(0);
 type OnRead = (bytes: number) => void;
 const unheard: OnRead = () => undefined;
 
-function countLines(bytes: Buffer): number {
-  let count = 0;
-  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
-  return count;
-}
-
 /** Cuts a file's chunks into blocks; what a chunk leaves unfinished is kept for the next, up to the limit. */
 class Splitter {
   readonly #file: string;
-  #line = 1;
   #kept: Buffer = NOTHING;
   #overlong = false;
 
@@ -57,10 +47,7 @@ class Splitter {
   }
 
   block(kind: Block['kind'], bytes: Buffer): Block {
-    const count = kind === 'lines' ? countLines(bytes) : 1;
-    const block = { kind, file: this.#file, line: this.#line, bytes, count };
-    this.#line += count;
-    return block;
+    return { kind, file: this.#file, bytes };
   }
 
   *push(chunk: Buffer): Generator<Block> {
@@ -120,9 +107,10 @@ async function* readPlain(file: FileHandle, name: string, onRead: OnRead = unhea
   const { size } = await file.stat();
   const splitter = new Splitter(name);
   // While one is looked at the next is read.
-  const buffers = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)];
-  const read = (buffer: Buffer, at: number) => file.read(buffer, 0, Math.min(CHUNK_BYTES, size - at), at);
-  let [buffer = NOTHING, other = NOTHING] = buffers;
+  const chunk = Math.min(CHUNK_BYTES, size);
+  const read = (buffer: Buffer, at: number) => file.read(buffer, 0, Math.min(chunk, size - at), at);
+  let buffer = Buffer.allocUnsafe(chunk);
+  let other = Buffer.allocUnsafe(size > chunk ? chunk : 0);
   let pending = size > 0 ? read(buffer, 0) : undefined;
   for (let at = 0; pending !== undefined; ) {
     const { bytesRead } = await pending;
@@ -138,7 +126,7 @@ async function* readPlain(file: FileHandle, name: string, onRead: OnRead = unhea
 
 async function* readCompressed(path: string, name: string, onRead: OnRead) {
   const source = createReadStream(path).on('data', (chunk) => onRead(chunk.length));
-  const unpacked = createGunzip({ chunkSize: CHUNK_BYTES });
+  const unpacked = createGunzip({ chunkSize: UNPACKED_BYTES });
   // The error is the iteration's.
   pipeline(source, unpacked, () => undefined);
   const splitter = new Splitter(name);
@@ -206,8 +194,8 @@ function since(segments: readonly Segment[], from: number): readonly Segment[] {
 export interface ReadOptions {
   /** Milliseconds since the epoch: segments that are older as a whole are passed over. */
   readonly since?: number;
-  /** Told of each piece of a file that was read, in bytes as they are on the disk. */
-  readonly onRead?: OnRead;
+  /** Told after each piece: bytes that were read, and how many there are, as they are on the disk. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
@@ -225,13 +213,34 @@ async function takeStock(directory: string) {
   }
 }
 
+/** Adds up what is read. */
+async function counting(
+  directory: string,
+  segments: readonly Segment[],
+  current: FileHandle | undefined,
+  onProgress: ReadOptions['onProgress'],
+): Promise<OnRead> {
+  if (onProgress === undefined) return unheard;
+  const closed = segments.map((segment) => sizeOf(join(directory, fileOf(segment))));
+  const total = closed.reduce(
+    (sum, size) => sum + size,
+    current === undefined ? 0 : (await current.stat()).size,
+  );
+  let done = 0;
+  return (bytes) => {
+    done += bytes;
+    onProgress(done, total);
+  };
+}
+
 /** Yields the trail's blocks; none if there is no trail. Throws `trail_unwritable` if it can't be read. */
 export async function* readTrail(directory: string, options: ReadOptions = {}): AsyncGenerator<Block> {
-  const onRead = options.onRead ?? unheard;
   try {
     const { current, segments } = await takeStock(directory);
     try {
-      for (const segment of since(segments, options.since ?? 0)) {
+      const read = since(segments, options.since ?? 0);
+      const onRead = await counting(directory, read, current, options.onProgress);
+      for (const segment of read) {
         yield* readSegment(directory, segment, onRead);
       }
       if (current !== undefined) yield* readPlain(current, TRAIL_FILE, onRead);

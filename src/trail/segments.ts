@@ -3,7 +3,7 @@
  * (UTC), `trail-000000001042-20261126.jsonl`, with `.gz` behind it once compressed. By name is in order. Closing one is a rename under the
  * lock of the file; who writes next begins the new one (writer.ts).
  */
-import { existsSync, readdirSync, readSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 
@@ -55,6 +55,16 @@ export function listSegments(directory: string): Segment[] {
     });
   }
   return [...found.values()];
+}
+
+/** Bytes of a file, 0 where there is none. Throws the system's error. */
+export function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return 0;
+    throw thrown;
+  }
 }
 
 /** What the front of a line says: whose file it begins. */

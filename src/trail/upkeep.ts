@@ -4,17 +4,16 @@
  * any moment leaves every record that is to be kept where readers find it.
  * One process at a time, under a lock of its own: who appends does not wait for it.
  */
-import { closeSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../errors.ts';
 import type { Clock } from '../system/clock.ts';
 import { tryLock } from '../system/lock.ts';
 import type { AuditKey } from './audit-key.ts';
 import { compressSegment, removeUnfinished } from './compress.ts';
 import { syncDirectory } from './head.ts';
 import { firstRecord } from './lines.ts';
-import { fileOf, listSegments, type Segment, TRAIL_FILE } from './segments.ts';
+import { fileOf, listSegments, type Segment, sizeOf, TRAIL_FILE } from './segments.ts';
 import { encodeTombstone } from './tombstone.ts';
 import type { Trail } from './trail.ts';
 
@@ -44,15 +43,6 @@ interface Leaving {
   readonly segment: Segment;
   readonly last: number;
   readonly hash: string;
-}
-
-function sizeOf(path: string): number {
-  try {
-    return statSync(path).size;
-  } catch (thrown) {
-    if (errnoOf(thrown) === 'ENOENT') return 0;
-    throw thrown;
-  }
 }
 
 /** From the oldest on, what is older than it is to be kept or makes the whole too large; each needs a record after it that continues it. */

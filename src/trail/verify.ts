@@ -7,7 +7,7 @@
  */
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import { type Link, readFast } from './fast-line.ts';
-import { type Block, linesOf, readTrail } from './lines.ts';
+import { type Block, NEWLINE, readTrail } from './lines.ts';
 import type { NoteKey } from './note.ts';
 import { lineHash, NO_LINE_BEFORE, parseRecord, type TrailRecord } from './record.ts';
 import { TRAIL_FILE } from './segments.ts';
@@ -34,8 +34,8 @@ export interface VerifyOptions {
   readonly key?: NoteKey | undefined;
   /** Checkpoints from before, kept elsewhere, whose signatures were verified. */
   readonly anchors?: readonly Pick<Checkpoint, 'seq' | 'hash'>[];
-  /** Told of each piece that was read: its bytes on the disk, and all records so far. */
-  readonly onProgress?: (bytes: number, records: number) => void;
+  /** Told after each piece: bytes that were read, and how many there are, as they are on the disk. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** For reading what a note says, where nobody's signature is looked at. */
@@ -58,7 +58,7 @@ class Verifier {
   readonly #orphans = new Listed<Orphan>();
   #checkpoints = 0;
   #segments = 0;
-  records = 0;
+  #records = 0;
   #seq = 0;
   #hash = NO_LINE_BEFORE;
   #torn: Verification['torn'];
@@ -89,11 +89,17 @@ class Verifier {
 
   block(block: Block): void {
     const { kind, bytes, file } = block;
-    if (file !== this.#file) this.#segments += 1;
-    this.#file = file;
-    this.#line = block.line - 1;
+    if (file !== this.#file) {
+      this.#segments += 1;
+      this.#file = file;
+      this.#line = 0;
+    }
     if (kind === 'lines') {
-      for (const line of linesOf(block)) this.#next(line);
+      let start = 0;
+      for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+        this.#next(bytes, start, end);
+        start = end + 1;
+      }
       return;
     }
     // It shows in the next record's number.
@@ -110,26 +116,28 @@ class Verifier {
     }
   }
 
-  #next(bytes: Buffer): void {
+  /** The line between two places of a block. */
+  #next(block: Buffer, start: number, end: number): void {
     this.#line += 1;
     const before = this.#hash;
-    const text = bytes.toString('latin1');
+    const text = block.toString('latin1', start, end);
     const link = readFast(text);
     if (link !== undefined) {
-      this.records += 1;
+      this.#records += 1;
       // ASCII alone: the text's hash is that of its bytes.
       this.#hash = lineHash(text);
       this.#chain(link, before);
       this.#joins(link);
       return;
     }
+    const bytes = block.subarray(start, end);
     this.#hash = lineHash(bytes);
     const parsed = parseRecord(bytes);
     if ('reason' in parsed) {
       this.#problem('not_a_record', `the line is not a record that warden writes: ${parsed.reason}`);
       return;
     }
-    this.records += 1;
+    this.#records += 1;
     this.#chain(parsed.record, before);
     this.#joins(parsed.record);
     this.#says(parsed.record);
@@ -232,7 +240,7 @@ class Verifier {
     return {
       intact: this.#problems.count === 0,
       segments: this.#segments,
-      records: this.records,
+      records: this.#records,
       checkpoints: this.#checkpoints,
       head: { seq: this.#seq, hash: this.#hash },
       removed,
@@ -255,8 +263,7 @@ export async function verifyTrail(directory: string, options: VerifyOptions = {}
   for (let reading = 1; ; reading += 1) {
     const verifier = new Verifier(options);
     let overtaken = false;
-    const onRead = (bytes: number) => options.onProgress?.(bytes, verifier.records);
-    for await (const block of readTrail(directory, { onRead })) {
+    for await (const block of readTrail(directory, options)) {
       overtaken ||= block.kind === 'gone' && reading < MAX_READINGS;
       if (overtaken) break;
       verifier.block(block);

@@ -166,10 +166,10 @@ describe('a trail with checkpoints, held against one that was kept elsewhere', (
     );
   });
 
-  it('2,000 random changes are each found', async () => {
+  it('500 random changes are each found', async () => {
     const { directory, key, anchor } = await signedTrail(20);
     const whole = readFileSync(trailPath(directory));
-    for (let seed = 0; seed < 2_000; seed += 1) {
+    for (let seed = 0; seed < 500; seed += 1) {
       const { bytes, what } = corrupt(whole, seed);
       writeFileSync(trailPath(directory), bytes);
       const { intact } = await verifyTrail(directory, { key, anchors: [anchor] });

@@ -1,4 +1,5 @@
 /** A trail's file with one thing changed, by a seed: bits, bytes, lines removed, doubled, moved, cut tails, whole blocks. */
+import { gunzipSync, gzipSync } from 'node:zlib';
 
 /** Mulberry32: the same numbers for the same seed. */
 function random(seed: number): (below: number) => number {
@@ -52,6 +53,66 @@ export function corrupt(whole: Buffer, seed: number): { readonly bytes: Buffer; 
         bytes: Buffer.from(lines.map((each) => `${each}\n`).join(''), 'latin1'),
         what: `line ${index + 1} ${how}`,
       };
+    }
+  }
+}
+
+/** What a file holds, unpacked; undefined where it can't be. */
+function contentOf(name: string, bytes: Buffer | undefined): Buffer | undefined {
+  if (bytes === undefined || !name.endsWith('.gz')) return bytes;
+  try {
+    return gunzipSync(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+export interface Corruption {
+  readonly what: string;
+  /** Files that are other than before; undefined: gone. */
+  readonly changed: ReadonlyMap<string, Buffer | undefined>;
+  /** Whether the lines are the same all the same: a byte of the packed form that says nothing about them. */
+  readonly harmless: boolean;
+}
+
+/** One thing changed in a trail of several files, by a seed: a file gone, two in each other's place, or one changed as above. */
+export function corruptSegments(files: ReadonlyMap<string, Buffer>, seed: number): Corruption {
+  const pick = random(seed ^ 0x5e9);
+  const names = [...files.keys()];
+  const name = names[pick(names.length)] ?? '';
+  const bytes = files.get(name) ?? Buffer.alloc(0);
+  const same = (changed: Buffer) =>
+    contentOf(name, changed)?.equals(contentOf(name, bytes) ?? changed) === true;
+  switch (pick(10)) {
+    case 0:
+      return { what: `${name} gone`, changed: new Map([[name, undefined]]), harmless: false };
+    case 1: {
+      const other = names[(names.indexOf(name) + 1 + pick(names.length - 1)) % names.length] ?? '';
+      // Each in its own form.
+      const put = (into: string, from: string): [string, Buffer] => {
+        const content = contentOf(from, files.get(from)) ?? Buffer.alloc(0);
+        return [into, into.endsWith('.gz') ? gzipSync(content) : content];
+      };
+      return {
+        what: `${name} and ${other} in each other's place`,
+        changed: new Map([put(name, other), put(other, name)]),
+        harmless: false,
+      };
+    }
+    case 2:
+    case 3:
+    case 4: {
+      const made = corrupt(contentOf(name, bytes) ?? bytes, seed);
+      const packed = name.endsWith('.gz') ? gzipSync(made.bytes) : made.bytes;
+      return { what: `${name}: ${made.what}`, changed: new Map([[name, packed]]), harmless: same(packed) };
+    }
+    default: {
+      const at = pick(bytes.length);
+      const flipped = Buffer.from(bytes);
+      flipped[at] = (flipped[at] ?? 0) ^ (1 << pick(8));
+      const cut = bytes.subarray(0, at);
+      const changed = pick(2) === 0 ? flipped : cut;
+      return { what: `${name} at ${at}`, changed: new Map([[name, changed]]), harmless: same(changed) };
     }
   }
 }
