@@ -66,7 +66,7 @@ export class Joins {
     this.#orphans = undefined;
     const issuance = this.#book.add(record);
     if (issuance === undefined) {
-      if (record.event.startsWith('cert.')) this.#loose.push(record);
+      if (record.corr !== undefined && record.event.startsWith('cert.')) this.#loose.push(record);
       else if (!record.event.startsWith('trail.')) this.records.push(record);
       return;
     }

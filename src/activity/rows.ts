@@ -179,7 +179,10 @@ const RECORD_ROW: Readonly<Record<string, RowKind>> = {
 };
 
 function recordRow(record: TrailRecord): Row {
-  const kind = RECORD_ROW[record.event.split('.')[0] ?? ''] ?? 'daemon';
+  // `warden sign` may refuse without an intent; a failed login to OpenBao is why others will be.
+  const refused =
+    record.phase === 'single' && (record.event === 'cert.refused' || record.event === 'login.failed');
+  const kind = refused ? 'refusal' : (RECORD_ROW[record.event.split('.')[0] ?? ''] ?? 'daemon');
   const outcome = record.outcome ?? 'ok';
   const words = [record.event, record.error_code, record.message, record.caller?.exe];
   return {
