@@ -61,10 +61,10 @@ function readAnchors(path: string, given: NoteKey | undefined): readonly Checkpo
   });
 }
 
-/** The head of the trail in a tunnel's cutover record. Throws as `readEvidence`. */
+/** The head of the trail in a signed record, as an anchor; none where the trail was empty. Throws as `readEvidence`. */
 function readHead(path: string, given: NoteKey | undefined) {
   const { text, key } = readKept(path, given);
-  return readEvidence(text, key);
+  return [readEvidence(text, key)].filter(({ seq }) => seq > 0);
 }
 
 export function auditCommand(command: Command): void {
@@ -77,7 +77,10 @@ export function auditCommand(command: Command): void {
       '--anchor <file>',
       'checkpoints that were kept elsewhere: the trail must still hold what they say',
     )
-    .option('--evidence <file>', 'a record by `warden tunnel evidence`: signed, and the trail still holds it')
+    .option(
+      '--evidence <file>',
+      'a record by `warden tunnel evidence` or `warden route promote`: signed, and the trail still holds it',
+    )
     .option('--key <key>', "who signs them, as `warden audit key` printed it; default: this machine's")
     .option('--config <file>', 'the configuration: warden.yaml')
     .option('--json', 'for a program')
@@ -94,7 +97,7 @@ Examples:
         const key = keyOf(flags.key, directory);
         const anchors = [
           ...(flags.anchor === undefined ? [] : readAnchors(flags.anchor, key)),
-          ...(flags.evidence === undefined ? [] : [readHead(flags.evidence, key)]),
+          ...(flags.evidence === undefined ? [] : readHead(flags.evidence, key)),
         ];
         const bar = progress('verifying');
         const result = await verifyTrail(directory, { key, anchors, onProgress: bar.at }).finally(bar.end);

@@ -106,7 +106,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: 'route',
-    about: 'who serves which kind of need: list, show, find, check',
+    about: 'who serves which kind of need: list, show, find, check, promote',
     load: async () => (await import('./route.ts')).routeCommand,
   },
   {

@@ -1,5 +1,5 @@
 /** `warden route`: who serves which kind of need. Looks things up; runs nothing and asks nobody. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Searchable } from '../catalog/find/store.ts';
 import type { RouteView } from '../catalog/route-view.ts';
 import { isStale, STALE_DAYS } from '../catalog/stale.ts';
@@ -13,6 +13,12 @@ import { renderList } from './route-text.ts';
 interface Flags extends CommonFlags {
   readonly json?: boolean;
   readonly all?: boolean;
+}
+
+interface PromoteFlags extends Flags {
+  readonly to?: 'ready' | 'active' | 'retired';
+  readonly run?: boolean;
+  readonly evidence?: string;
 }
 
 interface ListFlags extends Flags {
@@ -90,6 +96,33 @@ Example:
       action(async (paths: string[], flags: Flags) => {
         const { checkRoutes } = await import('./route-check.ts');
         checkRoutes(paths, flags, flags.json === true);
+      }),
+    );
+  sub(
+    'promote <id>',
+    'an entry’s next step: its checklist, the record of it, the step; exit 0 promoted, 1 not, 2 not all looked at',
+  )
+    .addOption(
+      new Option('--to <status>', 'which step; default: the next one').choices([
+        'ready',
+        'active',
+        'retired',
+      ]),
+    )
+    .option('--run', 'run the commands under promotion: for their exit status; what they print leads nowhere')
+    .option('--evidence <file>', 'where the record goes; default: below state_dir')
+    .addHelpText(
+      'after',
+      `
+draft → ready → active → retired (docs/promotion.md).
+
+Example:
+  $ warden route promote database-dynamic-credentials --run`,
+    )
+    .action(
+      action(async (id: string, flags: PromoteFlags) => {
+        const { promoteRoute } = await import('./route-promote.ts');
+        await promoteRoute(id, flags);
       }),
     );
   command.addHelpText('after', '\nExample:\n  $ warden route find "npm token for whynot"');

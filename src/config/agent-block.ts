@@ -3,7 +3,8 @@
  * system only to resolve links. Source: interface, "`warden.yaml`"; unix(7) for the length of a socket's path.
  */
 import { existsSync, realpathSync } from 'node:fs';
-import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { findProgram } from '../system/find-program.ts';
 import type { AgentConfig } from './config.ts';
 import {
   expandHome,
@@ -122,7 +123,11 @@ function resolveSshPrograms(sources: Sources, yaml: AgentYaml): readonly string[
   const named = sources.optional('agent.ssh_programs', [
     sources.inFile(['agent', 'ssh_programs'], yaml.ssh_programs),
   ]);
-  const candidates = named?.map((path) => sources.path(path)) ?? ['/usr/bin/ssh', ...sshOnPath(sources)];
+  // The second is what a shell would start.
+  const usual = ['/usr/bin/ssh', findProgram('ssh', sources.env['PATH'])].filter(
+    (path) => path !== undefined,
+  );
+  const candidates = named?.map((path) => sources.path(path)) ?? usual;
   const found = candidates.filter((path) => existsSync(path));
   if (named !== undefined) {
     for (const path of candidates.filter((candidate) => !found.includes(candidate))) {
@@ -133,13 +138,4 @@ function resolveSshPrograms(sources: Sources, yaml: AgentYaml): readonly string[
     sources.warnings.push('agent.ssh_programs: no program is there, so no login can be direct');
   }
   return [...new Set(found.map((path) => realpathSync(path)))];
-}
-
-/** The ssh that a shell would start: the first on PATH; relative parts of PATH are left out. */
-function sshOnPath(sources: Sources): readonly string[] {
-  const directories = (sources.env['PATH'] ?? '').split(delimiter).filter(isAbsolute);
-  return directories
-    .map((directory) => join(directory, 'ssh'))
-    .filter((path) => existsSync(path))
-    .slice(0, 1);
 }

@@ -1,6 +1,6 @@
 /**
- * Records of something observed (a tunnel's cutover, a gate that denies), signed with the trail's key as a note (C2SP signed-note). Each
- * names the trail's head: who keeps the record can tell later whether the trail was rewritten.
+ * Records of something observed (a tunnel's cutover, a gate that denies, a promotion), signed with the trail's key as a note (C2SP
+ * signed-note). Each names the trail's head: who keeps the record can tell later whether the trail was rewritten.
  */
 import * as z from 'zod';
 import { WardenError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { isSignedBy, type NoteKey, parseNote, signNote } from './note.ts';
 
 export interface Evidence {
   readonly v: 1;
-  readonly kind: 'tunnel-cutover' | 'policy-smoke';
+  readonly kind: 'tunnel-cutover' | 'policy-smoke' | 'route-promotion';
   readonly trail_head: { readonly seq: number; readonly hash: string };
 }
 

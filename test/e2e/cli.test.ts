@@ -26,6 +26,7 @@ const COMMANDS = [
   'route show',
   'route find',
   'route check',
+  'route promote',
   'tunnel check',
   'tunnel evidence',
   'agent',
