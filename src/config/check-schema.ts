@@ -104,9 +104,18 @@ function typeHint(expected: string, value: unknown): string {
   return 'see docs/configuration.md';
 }
 
+/** Made once: a file may have the same mistake a thousand times. */
+const jsonSchemas = new WeakMap<z.ZodType, JsonSchema>();
+
+function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  const made = jsonSchemas.get(schema) ?? z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  jsonSchemas.set(schema, made);
+  return made;
+}
+
 /** The keys that the schema knows at `path`; none where any name may stand. */
 function knownKeys(schema: z.ZodType, path: Path): readonly string[] {
-  let here: JsonSchema | undefined = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  let here: JsonSchema | undefined = jsonSchemaOf(schema);
   for (const step of path) here = here === undefined ? undefined : below(here, step);
   if (here === undefined) return [];
   const names = here.propertyNames;

@@ -16,9 +16,9 @@ export interface Undone {
 }
 
 /** In state_dir. */
-const STATE_NAMES = ['audit', 'audit.key', 'ssh-ca.json', 'agent.log'] as const;
-/** In the directory of the daemon's sockets. */
-const RUNTIME_NAMES = ['agent.sock', 'control.sock', 'agent.pid', 'daemons', 'to', 'lane'] as const;
+const STATE_NAMES = ['audit', 'audit.key', 'promotions', 'ssh-ca.json', 'agent.log'] as const;
+/** In the directory of the daemon's sockets; `route` is what was read of the catalog. */
+const RUNTIME_NAMES = ['agent.sock', 'control.sock', 'agent.pid', 'daemons', 'to', 'lane', 'route'] as const;
 
 /** Removes the directories that are empty, the inner first; returns those. */
 function removeEmpty(directories: readonly string[]): string[] {

@@ -120,12 +120,12 @@ test('checks: every mistake with file, line and column, for people and programs'
 });
 
 test('what was read is kept, and counts no longer when a file changes, comes or goes', async () => {
-  const kept = () => readdirSync(home.join('run/warden')).filter((name) => name.endsWith('.index'));
+  const kept = () => readdirSync(home.join('run/warden/route')).filter((name) => name.endsWith('.index'));
   await sleep(1_100);
   await cli('find', 'fax-gateway');
   const [name = ''] = kept();
-  expect(name).toMatch(/^route-[0-9a-f]{8}\.index$/);
-  const store = home.join('run/warden', name);
+  expect(name).toMatch(/^[0-9a-f]{8}\.index$/);
+  const store = home.join('run/warden/route', name);
   const before = readFileSync(store, 'utf8');
   await cli('find', 'fax-gateway');
   expect(readFileSync(store, 'utf8')).toBe(before);
@@ -146,8 +146,8 @@ test('what was read is kept, and counts no longer when a file changes, comes or 
 });
 
 test('a store that is cut, wrong or another’s is made anew', async () => {
-  const [name = ''] = readdirSync(home.join('run/warden')).filter((each) => each.endsWith('.index'));
-  const store = home.join('run/warden', name);
+  const [name = ''] = readdirSync(home.join('run/warden/route')).filter((each) => each.endsWith('.index'));
+  const store = home.join('run/warden/route', name);
   await sleep(1_100);
   await cli('find', 'x');
   const good = readFileSync(store, 'utf8');

@@ -50,7 +50,7 @@ export function stampOf(path: string): string {
 export function storePath(directory: string, key: string): string {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(key)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return join(directory, `route-${hash.toString(16).padStart(8, '0')}.index`);
+  return join(directory, 'route', `${hash.toString(16).padStart(8, '0')}.index`);
 }
 
 /**
