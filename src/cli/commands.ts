@@ -130,6 +130,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./blocker.ts')).blockerCommand,
   },
   {
+    name: 'doubles',
+    about: 'stand-ins of bao and key-cape for dev and test, with synthetic values',
+    load: async () => (await import('./doubles.ts')).doublesCommand,
+  },
+  {
     name: 'activity',
     about: 'the certificates that were issued, from the trail',
     load: async () => (await import('./activity.ts')).activityCommand,
