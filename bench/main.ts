@@ -8,6 +8,7 @@ import { gateBench } from './gate.ts';
 import { accessBench, loginBench } from './login.ts';
 import { describeMachine } from './machine.ts';
 import { mintBench } from './mint.ts';
+import { postureBench } from './posture.ts';
 import { relayBench } from './relay.ts';
 import { type Figure, renderFigures, TABLE_HEAD, verdictOf } from './report.ts';
 import { routeBench } from './route.ts';
@@ -31,6 +32,7 @@ const BENCHES = [
   signBench,
   tunnelBench,
   driftBench,
+  postureBench,
 ];
 
 const { values, positionals } = parseArgs({
