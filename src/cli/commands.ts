@@ -120,6 +120,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./drift.ts')).driftCommand,
   },
   {
+    name: 'gap',
+    about: 'what warden is for beside what is there, with the evidence',
+    load: async () => (await import('./gap.ts')).gapCommand,
+  },
+  {
     name: 'posture',
     about: 'are workloads, hosts and OpenBao set up as they should be?',
     load: async () => (await import('./posture.ts')).postureCommand,
