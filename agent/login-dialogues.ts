@@ -19,6 +19,7 @@ function gone(): WardenError {
 }
 
 class LoginDialogue implements Dialogue {
+  readonly by = 'warden login';
   readonly id = randomUUID();
   readonly #steps: (LoginStep | Error)[] = [];
   readonly #over = new AbortController();

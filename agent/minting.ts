@@ -56,7 +56,7 @@ interface Standing extends MintingOptions {
 /** A login to OpenBao, as the trail has it. */
 function loginRecord({ method, from, by, identity, accessorHash, error }: LoginReport) {
   const common = {
-    source: by === 'person' ? 'warden login' : 'daemon',
+    source: by,
     bao: { method, identity, accessor_hash: accessorHash },
   };
   if (error === undefined) return { ...common, event: 'login.ok' as const, message: from };

@@ -12,6 +12,8 @@ export const WARDEN_LOGIN = 'warden login';
 
 /** Asks and tells the person who logs in. */
 export interface Dialogue {
+  /** Who begins it, for the trail. What ssh begins gives way to what a person does. */
+  readonly by: 'warden login' | 'ssh';
   /** Aborted when nobody waits for the login any more. */
   readonly signal: AbortSignal;
   /** Rejects when the person gives up or takes too long. */
@@ -40,6 +42,8 @@ export interface LoginMethod {
   readonly renewedBy: 'daemon' | 'person' | 'elsewhere';
   /** What to do where OpenBao knows the token no more, or there is none. */
   readonly hint: string;
+  /** A person only goes to an address: nothing is asked where there is no terminal. */
+  readonly byVisit?: true;
   /** What a person runs to bring the next token while the daemon goes on; undefined: nobody can. */
   readonly loginCommand?: string;
   /** Where the credential comes from, for `status` and hints; never a secret. */
@@ -59,6 +63,8 @@ export interface Credential {
   readonly method: string;
   /** What a person runs so that requests are let in again; undefined: no login of a person's helps. */
   readonly loginCommand: string | undefined;
+  /** Whether a person logs in by going to an address, and is asked nothing. */
+  readonly byVisit: boolean;
   /** Whether the next request has something to be let in by. Nothing is asked of OpenBao for it. */
   ready(): Promise<boolean>;
   /**

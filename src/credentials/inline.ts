@@ -49,6 +49,7 @@ export function inlineCredential(method: RequestMethod, http: HttpClient): Crede
   return {
     method: method.method,
     loginCommand: undefined,
+    byVisit: false,
     ready: async () => true,
     async authorization(deadlineMs) {
       await checkVersion(deadlineMs);

@@ -5,13 +5,13 @@
  */
 import { hash } from 'node:crypto';
 import type { WardenError } from '../errors.ts';
-import type { LoginMethod } from './credential.ts';
+import type { Dialogue, LoginMethod } from './credential.ts';
 
 export interface LoginReport {
   readonly method: string;
   /** Where the credential comes from; never a secret. */
   readonly from: string;
-  readonly by: 'person' | 'daemon';
+  readonly by: Dialogue['by'] | 'daemon';
   /** Whose the token is, as OpenBao says; undefined where it does not say. */
   readonly identity: string | undefined;
   /** SHA-256 of the token's accessor, lower-case hex: who may list accessors finds the token by it, and nobody can use it. */
@@ -35,8 +35,10 @@ export class LoginReports {
   /** A login has ended. */
   ended({ by, identity, error, accessor }: Outcome): void {
     if (by === 'daemon' && this.#method.renewedBy !== 'daemon') return;
+    // It gave way, or nobody came.
+    if (by === 'ssh' && error?.code === 'no_token') return;
     const what = error === undefined ? `as ${identity}` : error.code;
-    const isNews = by === 'person' || what !== this.#last;
+    const isNews = by !== 'daemon' || what !== this.#last;
     this.#last = what;
     if (!isNews) return;
     const accessorHash = accessor === '' ? undefined : hash('sha256', accessor);

@@ -12,6 +12,7 @@ const HINT = "look at the proxy's own log: its auto-auth has no token, or use_au
 export const noCredential: Credential = {
   method: 'none',
   loginCommand: undefined,
+  byVisit: false,
   ready: async () => true,
   authorization: async () => NO_AUTHORIZATION,
   refused: async (_used, path, cause) =>

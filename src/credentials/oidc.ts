@@ -99,19 +99,22 @@ async function byPolling(
 export function oidcMethod(auth: OidcAuth, engine: AuthEngine, flow: OidcFlow): LoginMethod {
   const { mount, role, redirectUri } = auth;
   const describe = () => `${role === undefined ? 'the default role' : `role ${role}`} at auth/${mount}`;
-  /** A person who begins anew has given the former up, and its port is wanted. */
-  let former = new AbortController();
+  /** The login under way. A person who begins anew has given it up, and its port is wanted. */
+  let current: AbortController | undefined;
   return {
     method: 'oidc',
     renewedBy: 'person',
     hint: 'log in again: warden login',
     loginCommand: WARDEN_LOGIN,
+    byVisit: true,
     describe,
     async logIn(_deadlineMs, dialogue) {
       if (dialogue === undefined) throw loginNeeded(describe());
-      former.abort();
-      former = new AbortController();
-      const signal = AbortSignal.any([dialogue.signal, former.signal]);
+      if (dialogue.by === 'ssh' && current !== undefined) throw over();
+      current?.abort();
+      const own = new AbortController();
+      current = own;
+      const signal = AbortSignal.any([dialogue.signal, own.signal]);
       const clientNonce = randomBytes(24).toString('base64url');
       try {
         const begun = await flow.begin({ role, redirectUri, clientNonce }, REQUEST_DEADLINE_MS);
@@ -122,6 +125,8 @@ export function oidcMethod(auth: OidcAuth, engine: AuthEngine, flow: OidcFlow): 
         return await satisfyMfa(engine, answer, dialogue);
       } catch (thrown) {
         throw withHint(thrown, 'begin again: warden login');
+      } finally {
+        if (current === own) current = undefined;
       }
     },
     changed: async () => false,

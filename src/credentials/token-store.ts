@@ -75,6 +75,10 @@ export class TokenStore implements Credential {
     return command !== undefined && this.#loggedOut ? WARDEN_LOGIN : command;
   }
 
+  get byVisit(): boolean {
+    return this.#options.method.byVisit === true;
+  }
+
   async ready(): Promise<boolean> {
     if (this.#loggedOut) return false;
     return this.#held !== undefined || this.#options.method.changed();
@@ -198,7 +202,7 @@ export class TokenStore implements Credential {
   async #logInOnce(deadlineMs: number, dialogue?: Dialogue): Promise<Held> {
     const { clock, method } = this.#options;
     const [sinceNs, sinceMs] = [clock.monotonicNs(), clock.now()];
-    const by = dialogue === undefined ? 'daemon' : 'person';
+    const by = dialogue?.by ?? 'daemon';
     const grant = await method.logIn(deadlineMs, dialogue).catch((thrown: unknown) => {
       this.#reports.ended({ by, identity: undefined, accessor: '', error: asWardenError(thrown) });
       throw thrown;

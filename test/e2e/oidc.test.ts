@@ -13,9 +13,9 @@ import {
   startIdentityProvider,
 } from '../support/identity-provider.ts';
 import { freePort } from '../support/openbao.ts';
-import { useOpenBaoPage } from '../support/openbao-page.ts';
+import { type Given, useOpenBaoPage } from '../support/openbao-page.ts';
 import { type Background, PYTHON, start, TERMINAL, until } from '../support/process.ts';
-import { sshArgv } from '../support/ssh.ts';
+import { clientArguments, sshArgv } from '../support/ssh.ts';
 import { LAUNCHER, type Warden } from '../support/warden.ts';
 
 const rig = useCredentialRig();
@@ -66,8 +66,8 @@ function expectNoSecrets(warden: Warden, ...outputs: string[]): void {
   expect(findSecrets(warden, [CLIENT_SECRET, ...idp.given], ...outputs)).toEqual([]);
 }
 
-const atOurPort = (more: Readonly<Record<string, unknown>> = {}) =>
-  byDocumentation('oidc', { auth: { redirect_uri: redirect, ...more } });
+const atOurPort = (more: Readonly<Record<string, unknown>> = {}, given: Given = {}) =>
+  byDocumentation('oidc', { auth: { redirect_uri: redirect, ...more }, ...given });
 
 describe('client: the browser comes back to the daemon', () => {
   test('a person logs in; the token is in memory only', async () => {
@@ -238,14 +238,8 @@ describe('device: the browser is anywhere', () => {
     await asAdministrator(`${here(block('oidc-device-server')).trim()} poll_interval=1`);
   });
 
-  test('a person logs in; ssh waits for it', async () => {
-    const { sshd, knownHosts } = rig();
-    const lane = { wait_for_login: '60s' };
-    const warden = await byDocumentation('oidc', { lane });
-    const argv = sshArgv({ port: sshd.port, identityAgent: warden.socket, knownHosts });
-    const ssh = start(PYTHON, [TERMINAL, ...argv], { deadline: 60_000 });
-    onTestFinished(async () => void (await ssh.stop()));
-    await ssh.waitFor('your login to OpenBao: warden login (role people at auth/oidc)');
+  test('a person logs in', async () => {
+    const warden = await byDocumentation('oidc');
     const { client, url } = await begin(warden);
     expect(await browse(url, ALICE)).toContain('Sign-in Success');
     const { stdout, stderr, code } = await client.ended;
@@ -253,7 +247,7 @@ describe('device: the browser is anywhere', () => {
       stdout: expect.stringMatching(/^logged in: oidc-alice /),
       code: 0,
     });
-    expect(await ssh.ended).toMatchObject({ code: 0 });
+    await logsIn(warden);
     expectNoSecrets(warden, stdout, stderr);
   });
 
@@ -289,5 +283,85 @@ describe('device: the browser is anywhere', () => {
     const code = /\(code ([A-Z-]+)\)/.exec(last.stderr())?.[1] ?? '';
     await browse(url, { ...ALICE, user_code: code });
     expect(await last.ended).toMatchObject({ code: 0 });
+  });
+});
+
+describe('ssh waits, and says itself where to log in', () => {
+  const WAIT = { wait_for_login: '60s' };
+  beforeAll(async () => {
+    await asAdministrator(here(block('oidc-server')).split('\n').slice(3).join('\n'));
+  });
+
+  /** ssh on a terminal. */
+  const ssh = (warden: Warden): Background => {
+    const { sshd, knownHosts } = rig();
+    const argv = sshArgv({ port: sshd.port, identityAgent: warden.socket, knownHosts });
+    const client = start(PYTHON, [TERMINAL, ...argv], { deadline: 60_000 });
+    onTestFinished(async () => void (await client.stop()));
+    return client;
+  };
+  const told = async (client: Background): Promise<string> => {
+    const output = await client.waitFor(
+      /your login to OpenBao \(role people at auth\/oidc\), at:\r+\nhttp\S+\r+\n/,
+    );
+    return /^http\S+/m.exec(output)?.[0] ?? '';
+  };
+
+  test('one address for all; no other command is needed', async () => {
+    const warden = await atOurPort({}, { lane: WAIT });
+    const clients = [ssh(warden), ssh(warden)];
+    const [url = '', same] = await Promise.all(clients.map(told));
+    expect(same).toBe(url);
+    expect(await browse(url, ALICE)).toContain('warden is logged in to OpenBao');
+    const who = expect.stringMatching(/^warden: logged in to OpenBao: oidc-alice \(entity \S+\)\r+\n$/m);
+    for (const client of clients) expect(await client.ended).toMatchObject({ code: 0, stdout: who });
+    const logins = warden.trail().filter(({ event }) => event.startsWith('login.'));
+    expect(logins).toMatchObject([{ event: 'login.ok', source: 'ssh', bao: { method: 'oidc' } }]);
+    expectNoSecrets(warden, ...clients.map((client) => client.stdout()));
+  });
+
+  test('the notifier has the address whole', async () => {
+    const { directory, sshd, knownHosts } = rig();
+    const file = directory.write('told', '');
+    const agent = { notify_command: ['sh', '-c', 'cat >> "$0"', file] };
+    const warden = await atOurPort({}, { lane: WAIT, agent });
+    const argv = sshArgv({ port: sshd.port, identityAgent: warden.socket, knownHosts });
+    const client = start('ssh', argv.slice(1), { deadline: 60_000 });
+    onTestFinished(async () => void (await client.stop()));
+    const url = await until('the address', () => /^http\S+\n/m.exec(readFileSync(file, 'utf8'))?.[0].trim());
+    await browse(url, ALICE);
+    expect(await client.ended).toMatchObject({ code: 0 });
+  });
+
+  test('the person cancels: refused at once', async () => {
+    const warden = await atOurPort({}, { lane: WAIT });
+    const client = ssh(warden);
+    await browse(await told(client), { cancel: '' });
+    const words = 'the provider refused the login: access_denied';
+    expect(await client.ended).toMatchObject({ code: 255, stdout: expect.stringContaining(words) });
+  });
+
+  test('warden login takes over, and ssh goes on when that is done; what a person does gives way to no ssh', async () => {
+    const warden = await atOurPort({}, { lane: WAIT });
+    const first = ssh(warden);
+    await told(first);
+    const { client, url } = await begin(warden);
+    const second = ssh(warden);
+    await second.waitFor('your login to OpenBao: warden login (role people at auth/oidc)');
+    await browse(url, ALICE);
+    expect(await client.ended).toMatchObject({ code: 0 });
+    for (const each of [first, second]) expect(await each.ended).toMatchObject({ code: 0 });
+  });
+
+  test('also by the agent of one ssh, which no command finds', async () => {
+    const warden = await atOurPort({}, { lane: WAIT });
+    await warden.stop();
+    const { sshd, knownHosts } = rig();
+    const words = [...clientArguments({ port: sshd.port, knownHosts }), '127.0.0.1', 'echo', 'inside'];
+    const env = { HOME: warden.dir.path, WARDEN_CONFIG: warden.configFile };
+    const client = start(PYTHON, [TERMINAL, LAUNCHER, 'access', ...words], { env, deadline: 60_000 });
+    onTestFinished(async () => void (await client.stop()));
+    await browse(await told(client), ALICE);
+    await client.waitFor('inside');
   });
 });

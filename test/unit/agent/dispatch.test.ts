@@ -33,7 +33,7 @@ async function daemon(behaviour: Behaviour) {
     log: silent,
     upstreamPath: fake.socket,
     refusals: new Refusals(systemClock),
-    teller: { tell: async () => false },
+    teller: { canTell: () => false, tell: async () => false },
     login: undefined,
   });
   const connect = () => new Dispatcher(services, undefined, { path: '/agent.sock' }, () => false);

@@ -43,7 +43,12 @@ function login(answers: readonly (Polled | WardenError)[]) {
   };
   const shown: Page[] = [];
   const over = new AbortController();
-  const dialogue = { signal: over.signal, ask: unused, visit: (page: Page) => void shown.push(page) };
+  const dialogue = {
+    by: 'warden login' as const,
+    signal: over.signal,
+    ask: unused,
+    visit: (page: Page) => void shown.push(page),
+  };
   const outcome = oidcMethod(AUTH, engine, flow).logIn(0, dialogue);
   outcome.catch(() => undefined);
   return { outcome, polls, nonces, shown, over };

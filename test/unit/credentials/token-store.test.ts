@@ -349,7 +349,12 @@ describe('a refusal by policy', () => {
 });
 
 describe('logins that are told of', () => {
-  const dialogue = { signal: new AbortController().signal, ask: unused, visit: () => undefined };
+  const dialogue = {
+    by: 'warden login' as const,
+    signal: new AbortController().signal,
+    ask: unused,
+    visit: () => undefined,
+  };
   /** SHA-256 of `secret-accessor` (sha256sum). */
   const HASH = '34a3ab8441a4a79ae20146b5c85da10cfdd1b1e916de890d9c2d5f1b58112caa';
   const told = () => world.reports.map(({ by, identity, error }) => [by, error?.code ?? identity]);
@@ -382,9 +387,9 @@ describe('logins that are told of', () => {
     await credential.login(dialogue);
     await credential.login(dialogue);
     expect(told()).toEqual([
-      ['person', 'login_refused'],
-      ['person', 'token-x'],
-      ['person', 'token-x'],
+      ['warden login', 'login_refused'],
+      ['warden login', 'token-x'],
+      ['warden login', 'token-x'],
     ]);
     expect(world.reports[1]).toMatchObject({ method: 'test', from: 'a test', accessorHash: HASH });
     expect(JSON.stringify(world.reports)).not.toContain('secret-accessor');
@@ -397,7 +402,7 @@ describe('logins that are told of', () => {
     await minutes(1);
     expect(told()).toEqual([]);
     await credential.login(dialogue);
-    expect(told()).toEqual([['person', 'token-x']]);
+    expect(told()).toEqual([['warden login', 'token-x']]);
   });
 });
 

@@ -81,6 +81,7 @@ const dependencies: MintDependencies = {
   credential: {
     method: 'token',
     loginCommand: undefined,
+    byVisit: false,
     ready: async () => true,
     describe: () => '',
     async authorization() {
