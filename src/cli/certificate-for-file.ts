@@ -1,7 +1,7 @@
 /** Where `warden sign` and `warden issue` get their certificate: from the daemon where one runs, else they mint it themselves. */
 import { join } from 'node:path';
 import { requestCertificate } from '../control/client.ts';
-import { errnoOf, WardenError } from '../errors.ts';
+import { asWardenError, errnoOf, WardenError } from '../errors.ts';
 import type { FileCertificate, FileRequest } from '../issuance/file-request.ts';
 import { replaceFile } from '../system/replace-file.ts';
 import type { CommonFlags } from './context.ts';
@@ -12,12 +12,24 @@ export function bringsToken(): boolean {
   return ['BAO_TOKEN', 'VAULT_TOKEN'].some((name) => (process.env[name] ?? '') !== '');
 }
 
+/** The entry of the shipped catalog that says who lends a token for one command. */
+const BROKER = 'ops-warden-warden-sign-token';
+
 /** Throws what the daemon refuses with, or what minting throws. */
 export async function certificateForFile(flags: CommonFlags, request: FileRequest): Promise<FileCertificate> {
-  const answer = bringsToken() ? undefined : await requestCertificate(daemonSockets(flags), request);
-  if (answer !== undefined) return answer;
-  const { mintAlone } = await import('./mint-alone.ts');
-  return mintAlone(flags, request);
+  try {
+    const answer = bringsToken() ? undefined : await requestCertificate(daemonSockets(flags), request);
+    if (answer !== undefined) return answer;
+    const { mintAlone } = await import('./mint-alone.ts');
+    return await mintAlone(flags, request);
+  } catch (thrown) {
+    const { code, message, hint } = asWardenError(thrown);
+    if (code !== 'no_token') throw thrown;
+    throw new WardenError(code, message, {
+      hint: `${hint}; or have one lent for this command: warden route show ${BROKER}`,
+      cause: thrown,
+    });
+  }
 }
 
 /** The name of an actor's certificate in state_dir (ops-warden's). */

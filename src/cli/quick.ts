@@ -79,8 +79,8 @@ export async function quick([name = '', ...words]: readonly string[]): Promise<b
   try {
     return (await QUICK.get(name)?.(words)) ?? false;
   } catch (thrown) {
-    // The whole command line looks in more places for an agent, and writes down that somebody has named a private key.
-    if (['not_running', 'bad_key'].includes(asWardenError(thrown).code)) return false;
+    // The whole command line looks in more places for an agent, writes down that somebody has named a private key, and knows who lends a token.
+    if (['not_running', 'bad_key', 'no_token'].includes(asWardenError(thrown).code)) return false;
     fail(thrown);
     return true;
   }

@@ -276,3 +276,19 @@ describe('warden issue', () => {
     }
   });
 });
+
+test('who has no token is told which, and who lends one', async () => {
+  const { warden } = rig();
+  const none = { ...NO_TTY, WARDEN_TEST_TOKEN: undefined };
+  const told = {
+    code: 77,
+    stdout: '',
+    stderr: expect.stringMatching(
+      /no OpenBao token: WARDEN_TEST_TOKEN empty.*warden route show ops-warden-warden-sign-token\)\n$/,
+    ),
+  };
+  const words = ['sign', 'agt-tunnel', '--pubkey', `${key.path}.pub`];
+  await warden.stop();
+  expect(await warden.cli(words, none)).toMatchObject(told);
+  expect(await warden.cli(['route', 'show', 'ops-warden-warden-sign-token'])).toMatchObject({ code: 0 });
+});
