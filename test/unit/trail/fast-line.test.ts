@@ -31,7 +31,30 @@ const written: fc.Arbitrary<RecordInput> = fc.record({
       options: option(fc.dictionary(plain, plain, { maxKeys: 3 })),
     }),
   ),
-  bao: option(fc.record({ request_id: option(plain), role: option(plain), identity: option(plain) })),
+  bao: option(
+    fc.record({
+      request_id: option(plain),
+      role: option(plain),
+      identity: option(plain),
+      method: option(plain),
+      accessor_hash: option(fc.constant('0f'.repeat(32))),
+    }),
+  ),
+  policy: option(
+    fc.record({
+      engine: option(plain),
+      decision_id: option(plain),
+      allow: fc.boolean(),
+      latency_ms: option(
+        fc.oneof(
+          fc.nat(),
+          fc.integer({ min: 1, max: 1e9 }).map((micros) => micros / 1_000),
+        ),
+      ),
+      error_code: option(plain),
+      break_glass: option(plain),
+    }),
+  ),
   message: option(plain.filter((text) => text !== '')),
 });
 

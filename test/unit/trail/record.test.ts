@@ -177,6 +177,11 @@ describe('the secret guard', () => {
     (secret) => ({ bao: { role: secret } }),
     (secret) => ({ bao: { address: `https://bao/${secret}` } }),
     (secret) => ({ bao: { identity: secret } }),
+    (secret) => ({ bao: { method: secret } }),
+    (secret) => ({ policy: { allow: true, engine: secret } }),
+    (secret) => ({ policy: { allow: true, decision_id: secret } }),
+    (secret) => ({ policy: { allow: false, error_code: secret } }),
+    (secret) => ({ policy: { allow: true, break_glass: `because ${secret}` } }),
     (secret) => ({ message: `it said ${secret}.` }),
   ];
   const kinds = [...secrets, 'Zm9vYmFyQmF6MTIzNDU2Nzg5MEFCQ0RFRkdI', '9aF3kQ7zLw2XbV8nRt5YcE1mHs6Jd4Gp'];
