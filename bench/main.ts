@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME …] [-- --json]`: each goal measured beside its real peer, printed as a Markdown table; `--json` as one JSON line. */
 import { parseArgs } from 'node:util';
+import { activityBench } from './activity.ts';
 import { cliBench } from './cli.ts';
 import { connectionsBench } from './connections.ts';
 import { daemonBench } from './daemon.ts';
@@ -27,6 +28,7 @@ const BENCHES = [
   relayBench,
   connectionsBench,
   trailBench,
+  activityBench,
   cliBench,
   routeBench,
   signBench,

@@ -22,3 +22,13 @@ export function ticks(pid: number): number {
 export function cpuMs(pid: number): number {
   return ticks(pid) * TICK_MS;
 }
+
+/** The largest resident set that it ever had, in MiB; 0 where it is no more. */
+export function peakResident(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}

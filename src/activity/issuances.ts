@@ -39,7 +39,7 @@ export interface Issuance {
   /** When it signed each login; more than one with `reuse`. */
   readonly used: readonly string[];
   /** When its result was written. */
-  readonly ended?: string;
+  readonly ended: string | undefined;
 }
 
 export interface IssuanceFilter {
@@ -62,34 +62,54 @@ export interface IssuanceList {
   readonly dropped: number;
 }
 
+/** Each record changes its issuance in place: a copy for each costs more than reading the record. */
+type Draft = { -readonly [Key in keyof Issuance]: Issuance[Key] };
+
+const UNUSED: readonly string[] = [];
+
 /** The first record of an issuance, as it stands before its result is known. */
-function begin(record: TrailRecord, corr: string): Issuance {
+function begin(record: TrailRecord, corr: string): Draft {
   const { ts, actor, caller, host, target, lane, source, unbound, message, bao, policy } = record;
-  const known = { corr, ts, actor, caller, host, target, lane, source, unbound, message, bao, policy };
-  return { ...known, state: 'orphan', error_code: undefined, cert: undefined, used: [] };
+  return {
+    corr,
+    ts,
+    state: 'orphan',
+    error_code: undefined,
+    message,
+    actor,
+    caller,
+    host,
+    target,
+    lane,
+    source,
+    unbound,
+    cert: undefined,
+    bao,
+    policy,
+    used: UNUSED,
+    ended: undefined,
+  };
 }
 
 /** An issuance after one more of its records. */
-function follow(before: Issuance, record: TrailRecord): Issuance {
-  const after = { ...before, target: record.target ?? before.target };
+function follow(issuance: Draft, record: TrailRecord): void {
+  issuance.target = record.target ?? issuance.target;
   switch (record.event) {
     case 'cert.used':
-      return { ...after, state: 'used', used: [...before.used, record.ts] };
+      issuance.state = 'used';
+      issuance.used = [...issuance.used, record.ts];
+      return;
     case 'cert.expired':
-      return { ...after, state: before.state === 'used' ? 'used' : 'expired' };
+      if (issuance.state !== 'used') issuance.state = 'expired';
+      return;
     case 'cert.issued':
     case 'cert.refused':
-      return {
-        ...after,
-        state: record.outcome === 'ok' ? 'issued' : (record.outcome ?? 'error'),
-        error_code: record.error_code,
-        message: record.message ?? before.message,
-        cert: record.cert,
-        bao: { ...before.bao, ...record.bao },
-        ended: record.ts,
-      };
-    default:
-      return after;
+      issuance.state = record.outcome === 'ok' ? 'issued' : (record.outcome ?? 'error');
+      issuance.error_code = record.error_code;
+      issuance.message = record.message ?? issuance.message;
+      issuance.cert = record.cert;
+      issuance.bao = record.bao ?? issuance.bao;
+      issuance.ended = record.ts;
   }
 }
 
@@ -100,7 +120,7 @@ export function isForFile({ unbound, lane }: Issuance): boolean {
 
 /** Issuances as their records come, oldest first. */
 export class IssuanceBook {
-  readonly #found = new Map<string, Issuance>();
+  readonly #found = new Map<string, Draft>();
   readonly #limit: number;
   #dropped = 0;
 
@@ -112,12 +132,16 @@ export class IssuanceBook {
   add(record: TrailRecord): Issuance | undefined {
     const { corr } = record;
     if (corr === undefined) return undefined;
-    const before = this.#found.get(corr);
-    if (before === undefined && record.event !== 'cert.intent') return undefined;
-    const after = before === undefined ? begin(record, corr) : follow(before, record);
-    this.#found.set(corr, after);
+    const known = this.#found.get(corr);
+    if (known !== undefined) {
+      follow(known, record);
+      return known;
+    }
+    if (record.event !== 'cert.intent') return undefined;
+    const begun = begin(record, corr);
+    this.#found.set(corr, begun);
     if (this.#found.size > this.#limit) this.#dropOldest();
-    return after;
+    return begun;
   }
 
   #dropOldest(): void {

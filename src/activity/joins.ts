@@ -25,11 +25,20 @@ export interface Login {
 
 /** What other sources say of an issuance. */
 export interface Heard {
-  readonly signed: Seen[];
-  readonly logins: Login[];
-  readonly attempts: Seen[];
-  readonly decisions: Seen[];
-  readonly leases: Seen[];
+  signed: Seen[];
+  logins: Login[];
+  attempts: Seen[];
+  decisions: Seen[];
+  leases: Seen[];
+}
+
+/** Most issuances hear nothing from most sources: that is one array for all, never written to. */
+const NOTHING: never[] = [];
+
+function and<T>(list: T[], one: T): T[] {
+  if (list.length === 0) return [one];
+  list.push(one);
+  return list;
 }
 
 export interface Story {
@@ -132,15 +141,19 @@ export class Joins {
       const corr = this.#issuanceOf(seen);
       if (seen.kind === 'lease' && seen.accessor !== undefined) byToken.set(seen.accessor, seen);
       if (corr === undefined) this.others.push({ seen, ended: undefined });
-      else this.#of(corr)[seen.kind === 'lease' ? 'leases' : 'decisions'].push(seen);
+      else {
+        const heard = this.#of(corr);
+        if (seen.kind === 'lease') heard.leases = and(heard.leases, seen);
+        else heard.decisions = and(heard.decisions, seen);
+      }
       if (corr !== undefined && seen.decision_id !== undefined) this.#ids.set(seen.decision_id, corr);
     }
     this.#later.length = 0;
     // A broker's lease is a token: every certificate that was asked for with it.
     if (byToken.size > 0)
-      for (const { signed, leases } of this.#heard.values()) {
-        const lease = byToken.get(signed[0]?.accessor ?? '');
-        if (lease !== undefined && !leases.includes(lease)) leases.push(lease);
+      for (const heard of this.#heard.values()) {
+        const lease = byToken.get(heard.signed[0]?.accessor ?? '');
+        if (lease !== undefined && !heard.leases.includes(lease)) heard.leases = and(heard.leases, lease);
       }
     this.#unexplained = this.#unexplained.filter(({ seen }) => !this.#explainedByPast(seen));
   }
@@ -164,7 +177,13 @@ export class Joins {
   #of(corr: string): Heard {
     const known = this.#heard.get(corr);
     if (known !== undefined) return known;
-    const made: Heard = { signed: [], logins: [], attempts: [], decisions: [], leases: [] };
+    const made: Heard = {
+      signed: NOTHING,
+      logins: NOTHING,
+      attempts: NOTHING,
+      decisions: NOTHING,
+      leases: NOTHING,
+    };
     this.#heard.set(corr, made);
     return made;
   }
@@ -172,7 +191,8 @@ export class Joins {
   #sign(seen: Seen): string | undefined {
     const corr = this.#find(seen.request_id, seen.serial, seen.fp) ?? this.#orphanOf(seen);
     if (corr !== undefined) {
-      this.#of(corr).signed.push(seen);
+      const heard = this.#of(corr);
+      heard.signed = and(heard.signed, seen);
       for (const id of [seen.serial, seen.request_id]) if (id !== undefined) this.#ids.set(id, corr);
       return corr;
     }
@@ -212,16 +232,20 @@ export class Joins {
   #login(login: Login): string | undefined {
     const { seen } = login;
     const corr = seen.serial === undefined ? undefined : this.#certificate(seen);
-    if (corr !== undefined) this.#of(corr).logins.push(login);
-    else if (seen.ca_fp !== undefined && this.#cas.has(seen.ca_fp)) this.#unexplained.push(login);
+    if (corr !== undefined) {
+      const heard = this.#of(corr);
+      heard.logins = and(heard.logins, login);
+    } else if (seen.ca_fp !== undefined && this.#cas.has(seen.ca_fp)) this.#unexplained.push(login);
     else this.others.push(login);
     return corr;
   }
 
   #attempt(seen: Seen): string | undefined {
     const corr = seen.serial === undefined ? undefined : this.#certificate(seen);
-    if (corr !== undefined) this.#of(corr).attempts.push(seen);
-    else this.others.push({ seen, ended: undefined });
+    if (corr !== undefined) {
+      const heard = this.#of(corr);
+      heard.attempts = and(heard.attempts, seen);
+    } else this.others.push({ seen, ended: undefined });
     return corr;
   }
 

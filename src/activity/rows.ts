@@ -262,11 +262,15 @@ export interface RowFilter {
 
 const same = (wanted: string | undefined, is: string | undefined) => wanted === undefined || wanted === is;
 
+function wantsKind({ kinds }: Pick<RowFilter, 'kinds'>, kind: RowKind): boolean {
+  return kinds === undefined ? !QUIET_KINDS.has(kind) : kinds.has(kind);
+}
+
 /** Whether a row is one of those that are asked for, whatever its time. */
 export function wants(filter: Omit<RowFilter, 'since' | 'until'>, row: Row): boolean {
-  const { kinds, id } = filter;
+  const { id } = filter;
   return (
-    (kinds === undefined ? !QUIET_KINDS.has(row.kind) : kinds.has(row.kind)) &&
+    wantsKind(filter, row.kind) &&
     same(filter.actor, row.actor) &&
     same(filter.host, row.host) &&
     same(filter.lane, row.lane) &&
@@ -284,10 +288,11 @@ export function rowsOf(joins: Joins, anomalies: readonly Anomaly[], filter: RowF
   const offer = (row: Row) => {
     if (wants(filter, row)) rows.push(row);
   };
-  for (const story of joins.stories()) {
-    const row = signRow(story);
-    if (within(row.at) || story.heard?.logins.some(({ seen }) => within(seen.at))) offer(row);
-  }
+  if (wantsKind(filter, 'sign'))
+    for (const story of joins.stories()) {
+      const at = Date.parse(story.issuance.ts);
+      if (within(at) || story.heard?.logins.some(({ seen }) => within(seen.at))) offer(signRow(story));
+    }
   for (const record of joins.records) if (within(Date.parse(record.ts))) offer(recordRow(record));
   for (const login of [...joins.others, ...joins.unexplained.filter(({ seen }) => seen.kind === 'login')])
     if (within(login.seen.at)) offer(seenRow(login));

@@ -2,10 +2,13 @@
  * Reads all sources over a window and joins them. The trail comes first, then the others; where they tell of certificates that the
  * window's records don't explain, older records are read, as far back as a certificate can live. Left out: following (follow.ts).
  */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { TTL_CAP_SECONDS } from '../inventory/actor.ts';
-import { logParts, type ReadEnd } from '../system/log-file.ts';
+import { logParts, type ReadEnd, SLACK_MS } from '../system/log-file.ts';
 import { readRecords } from '../trail/read.ts';
 import type { TrailRecord } from '../trail/record.ts';
+import { fileOf, listSegments, TRAIL_FILE } from '../trail/segments.ts';
 import { Joins } from './joins.ts';
 import { type ReadReport, readSource } from './read-source.ts';
 import type { Source } from './sources/source.ts';
@@ -47,30 +50,54 @@ async function readTrail(
   since: number,
   until: number,
   take: (record: TrailRecord) => void,
+  onBytes?: (count: number) => void,
 ): Promise<ReadReport> {
-  let last: number | undefined;
-  const { skipped } = await readRecords(directory, since, (record) => {
-    const at = Date.parse(record.ts);
-    if (at >= until) return;
-    last = Math.max(last ?? 0, at);
-    take(record);
-  });
-  const name = own ? 'trail' : `trail ${directory}`;
-  return { name, trust: own ? 'verified' : 'unverified', until: last, broken: skipped, problem: undefined };
+  // Times of one form compare as text.
+  const end = new Date(until).toISOString();
+  const farBehind = new Date(until + SLACK_MS).toISOString();
+  let last: string | undefined;
+  const { skipped } = await readRecords(
+    directory,
+    since,
+    (record) => {
+      if (record.ts >= end) return record.ts < farBehind;
+      last = record.ts;
+      take(record);
+      return true;
+    },
+    onBytes,
+  );
+  return {
+    name: own ? 'trail' : `trail ${directory}`,
+    trust: own ? 'verified' : 'unverified',
+    until: last === undefined ? undefined : Date.parse(last),
+    broken: skipped,
+    problem: undefined,
+  };
 }
 
-function bytesOf(sources: readonly Source[], since: number): number {
+/** How many bytes there are to read, for the bar: what can't be told now, reading will say. */
+function bytesOf(paths: readonly string[], since: number): number {
   let all = 0;
-  for (const { place } of sources) {
-    if (!('path' in place)) continue;
+  for (const path of paths)
     try {
-      for (const { size, compressed } of logParts(place.path, since))
-        if (compressed === undefined) all += size;
+      const { size, mtimeMs } = statSync(path);
+      if (mtimeMs >= since) all += size;
     } catch {
-      // Reading it will say what is wrong.
+      // Gone, or never there.
     }
-  }
   return all;
+}
+
+function filesOf(trails: readonly string[], sources: readonly Source[], since: number): string[] {
+  const files = trails.flatMap((directory) => [
+    join(directory, TRAIL_FILE),
+    ...listSegments(directory).map((segment) => join(directory, fileOf(segment))),
+  ]);
+  const logs = sources.flatMap(({ place }) =>
+    'path' in place && existsSync(place.path) ? logParts(place.path, since) : [],
+  );
+  return [...files, ...logs.filter(({ compressed }) => compressed === undefined).map(({ path }) => path)];
 }
 
 /** Reads and joins. Throws `trail_unwritable` where a trail can't be read; another source that can't be is reported. */
@@ -81,19 +108,19 @@ export async function readView(input: ViewInput): Promise<View> {
   const trails = [input.trail, ...input.otherTrails];
   const reports: ReadReport[] = [];
   const ends: ReadEnds = { files: new Map(), records: new Map() };
-  for (const directory of trails) {
-    const take = (record: TrailRecord) => {
-      joins.record(record);
-      ends.records.set(directory, record);
-    };
-    reports.push(await readTrail(directory, directory === input.trail, since, until, take));
-  }
-  const all = bytesOf(input.sources, since);
+  const all = bytesOf(filesOf(trails, input.sources, since), since);
   let done = 0;
   const onBytes = (count: number) => {
     done += count;
     input.onProgress?.(done, all);
   };
+  for (const directory of trails) {
+    const take = (record: TrailRecord) => {
+      joins.record(record);
+      ends.records.set(directory, record);
+    };
+    reports.push(await readTrail(directory, directory === input.trail, since, until, take, onBytes));
+  }
   for (const source of input.sources) {
     const { report, end } = await readSource(source, { since, until, onBytes }, (seen) => joins.see(seen));
     reports.push(report);

@@ -9,28 +9,34 @@ export interface ReadSummary {
 }
 
 /**
- * Calls `visit` for each record from `since` (milliseconds since the epoch) on, over all segments, in order, in constant memory; what was
- * there when it was called, without holding up who writes. Throws `trail_unwritable` when the trail can't be read; a missing one has no records.
+ * Calls `visit`, until it says false, for each record from `since` (milliseconds since the epoch) on, over all segments, in order, in constant memory; what was
+ * there when it was called, without holding up who writes. `onRead` is told of bytes as they are on the disk. Throws `trail_unwritable` when the trail can't be read; a missing one has no records.
  */
 export async function readRecords(
   directory: string,
   since: number,
-  visit: (record: TrailRecord) => void,
+  visit: (record: TrailRecord) => unknown,
+  onRead?: (bytes: number) => void,
 ): Promise<ReadSummary> {
   const from = new Date(since).toISOString();
   let skipped = 0;
-  for await (const block of readTrail(directory, { since })) {
+  /** Records of the time that is asked for have begun. */
+  let inside = false;
+  for await (const block of readTrail(directory, onRead === undefined ? { since } : { since, onRead })) {
     // Retention keeps no record that is of interest.
     if (block.kind === 'gone') continue;
     if (block.kind !== 'lines') skipped += 1;
     else {
       for (const line of linesOf(block)) {
         // Parsing is what costs: a line that says it is older is not parsed.
-        const said = frontOf(line)?.ts;
+        const said = inside ? undefined : frontOf(line)?.ts;
         if (said !== undefined && said < from) continue;
         const parsed = parseRecord(line);
         if ('reason' in parsed) skipped += 1;
-        else if (parsed.record.ts >= from) visit(parsed.record);
+        else if (parsed.record.ts >= from) {
+          inside = true;
+          if (visit(parsed.record) === false) return { skipped };
+        }
       }
     }
   }

@@ -10,15 +10,13 @@ import * as z from 'zod';
 import { WardenError } from '../errors.ts';
 import { ACTOR_TYPES } from '../inventory/actor.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
+import { MAX_LIST, MAX_OPTION_VALUE, MAX_TEXT } from './limits.ts';
+import { isPlainRecord } from './quick-check.ts';
 import { refuseSecrets } from './secret-guard.ts';
 
 /** Longest line that is written or read, in bytes, without its newline. */
 export const MAX_LINE_BYTES = 64 * 1024;
-/** Longest single value, in UTF-16 units; `message` and option values have limits of their own. */
-const MAX_TEXT = 1024;
 const MAX_MESSAGE = 512;
-const MAX_OPTION_VALUE = 8192;
-const MAX_LIST = 64;
 
 /** The `prev` of a trail's first line. */
 export const NO_LINE_BEFORE = '0'.repeat(64);
@@ -170,6 +168,7 @@ export function parseRecord(bytes: Buffer): { readonly record: TrailRecord } | {
   } catch {
     return { reason: 'it is not JSON' };
   }
+  if (isPlainRecord(value)) return { record: value };
   const parsed = recordSchema.safeParse(value);
   if (parsed.success) return { record: parsed.data };
   const issue = parsed.error.issues[0];
