@@ -145,6 +145,16 @@ test('what was read is kept, and counts no longer when a file changes, comes or 
   expect(await foundFor('pager')).toMatchObject({ code: 1 });
 });
 
+test('looking something up sets nothing up in a home that is empty', async () => {
+  const empty = tempDirectory('none-');
+  const result = await run(LAUNCHER, ['route', 'find', 'npm token for whynot'], {
+    env: { HOME: empty.path },
+  });
+  expect(result.code).toBe(0);
+  expect(readdirSync(empty.path)).toEqual([]);
+  empty.remove();
+});
+
 test('a store that is cut, wrong or another’s is made anew', async () => {
   const [name = ''] = readdirSync(home.join('run/warden/route')).filter((each) => each.endsWith('.index'));
   const store = home.join('run/warden/route', name);

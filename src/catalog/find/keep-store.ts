@@ -1,5 +1,5 @@
 /** Keeps what was read of the catalog for the next search; a command that finds it kept loads nothing of this. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ensurePrivateDirectory } from '../../system/directories.ts';
 import { replaceFile } from '../../system/replace-file.ts';
@@ -42,6 +42,8 @@ export function keepStore(path: string, made: Made): Searchable {
 }
 
 function keep(path: string, { key, views, index, wrong, sources, began }: Made): void {
+  // Looking something up sets nothing up: it is kept where a runtime or a state directory is already.
+  if (!existsSync(dirname(dirname(dirname(path))))) return;
   if (sources.some((source) => changedAt(source) > began - SETTLED_MS)) return;
   const lines = views.map((view) => `${JSON.stringify(view)}\n`);
   let at = 0;

@@ -133,11 +133,11 @@ function linesOf(terms: string, stem: string, how: How): readonly Met[] {
 function isTypo(a: string, b: string): boolean {
   if (/^\d+$/.test(a)) return false;
   const allowed = Math.min(a.length, b.length) > 7 ? 2 : 1;
-  return Math.abs(a.length - b.length) <= allowed && mistakes(a, b) <= allowed;
+  return Math.abs(a.length - b.length) <= allowed && mistakes(a, b, allowed) <= allowed;
 }
 
-/** Letters left out, put in, wrong, or two swapped (optimal string alignment distance). */
-function mistakes(a: string, b: string): number {
+/** Letters left out, put in, wrong, or two swapped (optimal string alignment distance); counted no further than past `limit`. */
+function mistakes(a: string, b: string, limit: number): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {
@@ -149,6 +149,7 @@ function mistakes(a: string, b: string): number {
         least = Math.min(least, (before[j - 2] ?? 0) + 1);
       next.push(least);
     }
+    if (Math.min(...next) > limit) return limit + 1;
     before = row;
     row = next;
   }
