@@ -133,7 +133,22 @@ function linesOf(terms: string, stem: string, how: How): readonly Met[] {
 function isTypo(a: string, b: string): boolean {
   if (/^\d+$/.test(a)) return false;
   const allowed = Math.min(a.length, b.length) > 7 ? 2 : 1;
-  return Math.abs(a.length - b.length) <= allowed && mistakes(a, b, allowed) <= allowed;
+  if (Math.abs(a.length - b.length) > allowed) return false;
+  // A mistake changes two letters of the set at most: most words are told apart by that.
+  return bitsIn(lettersOf(a) ^ lettersOf(b)) <= 2 * allowed && mistakes(a, b, allowed) <= allowed;
+}
+
+/** A bit for each letter that occurs; digits share the letters'. */
+function lettersOf(word: string): number {
+  let letters = 0;
+  for (let at = 0; at < word.length; at += 1) letters |= 1 << (word.charCodeAt(at) & 31);
+  return letters;
+}
+
+function bitsIn(set: number): number {
+  let count = 0;
+  for (let left = set; left !== 0; left &= left - 1) count += 1;
+  return count;
 }
 
 /** Letters left out, put in, wrong, or two swapped (optimal string alignment distance); counted no further than past `limit`. */
