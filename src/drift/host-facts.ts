@@ -8,13 +8,16 @@ export interface HostPrincipal {
   readonly source: string;
 }
 
+/** The output of `sshd -T`: the first value of each key, in lower case, and its line from 1. */
+export type SshdSettings = ReadonlyMap<string, { readonly value: string; readonly line: number }>;
+
 export interface HostFacts {
   readonly host: string;
   readonly source: string;
   /** Or why they can't be seen. */
   readonly principals: readonly HostPrincipal[] | string;
-  /** `sshd -T`: the first value of each key; undefined where nobody has looked. */
-  readonly sshd: ReadonlyMap<string, string> | undefined;
+  /** `sshd -T`; undefined where nobody has looked. */
+  readonly sshd: SshdSettings | undefined;
   /** Fingerprints of TrustedUserCAKeys; undefined where nobody has looked. */
   readonly cas: readonly string[] | undefined;
   /** What was to be looked at and could not be, a line each. */
@@ -35,11 +38,11 @@ export function principalsIn(lines: readonly string[], user: string, path: strin
   });
 }
 
-/** The output of `sshd -T`. */
-export function sshdSettings(lines: readonly string[]): ReadonlyMap<string, string> {
-  const pairs = lines.map((line): [string, string] => {
-    const [key = '', ...value] = line.trim().split(/\s+/);
-    return [key.toLowerCase(), value.join(' ')];
+/** Reads the output of `sshd -T`. */
+export function sshdSettings(lines: readonly string[]): SshdSettings {
+  const pairs = lines.map((text, index): [string, { value: string; line: number }] => {
+    const [key = '', ...value] = text.trim().split(/\s+/);
+    return [key.toLowerCase(), { value: value.join(' '), line: index + 1 }];
   });
   return new Map(pairs.reverse());
 }

@@ -14,8 +14,8 @@ function lanesOf(lanes: readonly Lane[], host: string): readonly Lane[] {
 function trustDrift({ host, source, sshd, cas }: HostFacts, pinned: readonly string[]): readonly Drift[] {
   const subject = `host ${host}`;
   const wrong = (what: string) => drift('host_trust', subject, '~', what, source);
-  const trusted = sshd?.get('trustedusercakeys');
-  const keys = sshd?.get('authorizedkeysfile');
+  const trusted = sshd?.get('trustedusercakeys')?.value;
+  const keys = sshd?.get('authorizedkeysfile')?.value;
   return [
     ...(trusted === 'none' ? [wrong('TrustedUserCAKeys is none: it takes no certificates')] : []),
     ...(keys !== undefined && keys !== 'none'
@@ -43,7 +43,7 @@ export function hostDrift(
   if (typeof principals === 'string') return [drift('unreachable', subject, '~', principals, source)];
   const covering = lanesOf(lanes, host);
   // Without such files the login name is the principal (sshd_config(5), AuthorizedPrincipalsFile).
-  const byName = facts.sshd?.get('authorizedprincipalsfile') === 'none';
+  const byName = facts.sshd?.get('authorizedprincipalsfile')?.value === 'none';
   // A certificate in a file may be meant for any host.
   const byFile = new Set(
     [...actors.values()].filter(({ files }) => files).flatMap((actor) => actor.principals),

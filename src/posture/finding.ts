@@ -20,6 +20,8 @@ export interface Rule {
 export interface Seen {
   readonly wrong?: readonly string[];
   readonly unknown?: readonly string[];
+  /** What to do where it can't be told; the rule's own where that is left out. */
+  readonly look?: string;
   /** Where it was read: `file:line`, `openbao ssh/roles/…`. */
   readonly evidence: string;
 }
@@ -31,14 +33,14 @@ export interface Posture extends Check {
 }
 
 export function judge({ id, level, expected, todo }: Rule, subject: string, seen: Seen): Posture {
-  const { wrong = [], unknown = [], evidence } = seen;
+  const { wrong = [], unknown = [], look = todo, evidence } = seen;
   const base = { check_id: id, level, subject, evidence, expected };
   if (wrong.length > 0) {
     const status = level === 'low' ? 'warn' : 'fail';
     return { ...base, status, observed: wrong.join('; '), remediation: todo };
   }
   if (unknown.length > 0)
-    return { ...base, status: 'unknown', observed: unknown.join('; '), remediation: todo };
+    return { ...base, status: 'unknown', observed: unknown.join('; '), remediation: look };
   return { ...base, status: 'pass', observed: expected, remediation: '' };
 }
 

@@ -3,11 +3,15 @@
  * files behind them. Rules: `../shared/notes/audit-and-policy.md`, "Posture"; what sshd itself refuses is not asked again.
  */
 import { judge, type Posture, type Rule, type Seen } from './finding.ts';
-import type { FileState, SavedHost, SshdSettings } from './saved-host.ts';
+import type { FileState, SavedHost, SavedSettings } from './saved-host.ts';
 
+const SAVE = 'save it as root with scripts/host-facts';
+const NAME_CA = 'name our CA: openbao.ssh_ca (bao read -field=public_key ssh/config/ca | ssh-keygen -lf -)';
 /** Seconds. A certificate of minutes begins 30 s early; past a minute it begins too late, or lives too long. */
 const MAX_SKEW_S = 60;
 const OTHERS_MAY_WRITE = 0o022;
+/** sshd_config(5), Match: criteria that `sshd -T -C user=…` says nothing of. */
+const UNASKED = /\s(?:host|localaddress|localport|version|rdomain|address)[\s=]/i;
 
 interface SettingRule extends Rule {
   readonly keys: readonly string[];
@@ -139,6 +143,12 @@ const REVOKED_READABLE: Rule = {
   expected: 'the file of RevokedKeys is there: without it sshd refuses every key',
   todo: 'make it: ssh-keygen -k -f FILE',
 };
+const MATCHES: Rule = {
+  id: 'host.match',
+  level: 'medium',
+  expected: 'Match blocks are by user or group: what one sets for an address or host was not asked for',
+  todo: 'read the block; write it by user, or waive it with a reason',
+};
 const CLOCK: Rule = {
   id: 'host.clock',
   level: 'medium',
@@ -146,22 +156,30 @@ const CLOCK: Rule = {
   todo: 'let it keep time: chrony or systemd-timesyncd',
 };
 
-/** One rule over the settings for every user. */
-function bySettings(rule: SettingRule, settings: readonly SshdSettings[], source: string): Seen {
-  const wrong: string[] = [];
+/** Where the key stands for nobody in particular. */
+function placeOf(settings: readonly SavedSettings[], key: string, source: string): string {
+  const [first] = settings;
+  const line = first?.sshd.get(key)?.line;
+  return first === undefined || line === undefined ? source : `${first.file}:${line}`;
+}
+
+/** One rule over the settings for every user; who has what everybody has is not named. */
+function bySettings(rule: SettingRule, settings: readonly SavedSettings[], source: string): Seen {
   const unknown: string[] = [];
-  let evidence = settings[0]?.get(rule.keys[0] ?? '')?.source ?? source;
-  for (const { file, get } of settings) {
+  const users = new Map<string, string[]>();
+  let evidence = placeOf(settings, rule.keys[0] ?? '', source);
+  for (const { file, user, sshd } of settings) {
     for (const key of rule.keys) {
-      const found = get(key);
+      const found = sshd.get(key);
       if (found === undefined && rule.optional !== true) unknown.push(`${file} says nothing of ${key}`);
       if (found === undefined || rule.good(found.value)) continue;
-      if (wrong.length === 0) evidence = found.source;
-      const user = /sshd-T\.(.+)$/.exec(file)?.[1];
-      wrong.push(`${key} ${found.value}${user === undefined ? '' : ` for ${user}`}`);
+      if (users.size === 0) evidence = `${file}:${found.line}`;
+      const what = `${key} ${found.value}`;
+      users.set(what, [...(users.get(what) ?? []), user ?? '']);
     }
   }
-  return { wrong: [...new Set(wrong)], unknown, evidence };
+  const wrong = [...users].map(([what, who]) => (who.includes('') ? what : `${what} for ${who.join(', ')}`));
+  return { wrong, unknown, evidence };
 }
 
 /** A file that decides who may log in, and what stands above it: as sshd's own safe_path() (misc.c), but nobody's but root's. */
@@ -179,15 +197,15 @@ function guarded(files: readonly FileState[], path: string): readonly string[] {
     });
 }
 
-function everyPath(settings: readonly SshdSettings[], key: string): readonly string[] {
-  return [...new Set(settings.flatMap(({ get }) => get(key)?.value.split(' ') ?? []))].filter(
+function everyPath(settings: readonly SavedSettings[], key: string): readonly string[] {
+  return [...new Set(settings.flatMap(({ sshd }) => sshd.get(key)?.value.split(' ') ?? []))].filter(
     (path) => path !== 'none' && path !== '',
   );
 }
 
 /** TrustedUserCAKeys itself: none is no trust, whatever was saved as its content. */
 function trust({ settings, cas, source }: SavedHost, pinned: readonly string[]): readonly [Seen, Seen] {
-  const evidence = settings[0]?.get('trustedusercakeys')?.source ?? source;
+  const evidence = placeOf(settings, 'trustedusercakeys', source);
   const none = settings.length > 0 && everyPath(settings, 'trustedusercakeys').length === 0;
   if (none)
     return [{ wrong: ['TrustedUserCAKeys is none: it takes no certificates'], evidence }, { evidence }];
@@ -198,10 +216,8 @@ function trust({ settings, cas, source }: SavedHost, pinned: readonly string[]):
     ];
   if (pinned.length === 0) {
     const unknown = ['nobody has said which CA is ours (openbao.ssh_ca), and none is pinned'];
-    return [
-      { unknown, evidence },
-      { unknown, evidence },
-    ];
+    const seen = { unknown, look: NAME_CA, evidence };
+    return [seen, seen];
   }
   const foreign = cas.filter((ca) => !pinned.includes(ca)).map((ca) => `it trusts ${ca}, which is not ours`);
   const ours = cas.some((ca) => pinned.includes(ca));
@@ -252,15 +268,28 @@ function byFiles({ settings, files, source }: SavedHost) {
 export function hostPosture(saved: SavedHost, pinned: readonly string[]): readonly Posture[] {
   const { host, source, settings, unseen, skewSeconds } = saved;
   const subject = `host ${host}`;
-  const because = (seen: Seen): Seen => ({ ...seen, unknown: [...unseen, ...(seen.unknown ?? [])] });
+  const because = (seen: Seen): Seen => ({
+    look: SAVE,
+    ...seen,
+    unknown: [...unseen, ...(seen.unknown ?? [])],
+  });
   const [trusted, foreign] = trust(saved, pinned);
   const { ca, principals, revoked } = byFiles(saved);
+  const { matches } = saved;
+  const unasked = typeof matches === 'string' ? [] : matches.filter((line) => UNASKED.test(line));
+  const match: Seen = {
+    wrong: unasked.map((line) => line.replace(/^.*:\d+:\s*/, '')),
+    unknown: typeof matches === 'string' ? [matches] : [],
+    look: SAVE,
+    evidence: unasked[0]?.replace(/^(.*:\d+):.*$/, '$1') ?? `${source}/matches`,
+  };
   const clock: Seen = {
     wrong:
       typeof skewSeconds === 'number' && Math.abs(skewSeconds) >= MAX_SKEW_S
         ? [`its clock is ${skewSeconds} s off`]
         : [],
     unknown: typeof skewSeconds === 'number' ? [] : [skewSeconds],
+    look: SAVE,
     evidence: `${source}/clock`,
   };
   return [
@@ -270,6 +299,7 @@ export function hostPosture(saved: SavedHost, pinned: readonly string[]): readon
     judge(CA_FILE, subject, because(ca)),
     judge(PRINCIPALS_OWNER, subject, because(principals)),
     judge(REVOKED_READABLE, subject, because(revoked)),
+    judge(MATCHES, subject, match),
     judge(CLOCK, subject, clock),
   ];
 }

@@ -7,7 +7,7 @@ import { requireSchema } from '../config/check-schema.ts';
 import { ConfigError } from '../config/problems.ts';
 import { readYamlFile, type YamlFile } from '../config/yaml-file.ts';
 import { WardenError } from '../errors.ts';
-import { refuseSecrets } from '../trail/secret-guard.ts';
+import { looksSecret } from '../system/secret-shapes.ts';
 import { judge, type Posture, type Rule, type Seen } from './finding.ts';
 import { ENVIRONMENTS, type Lattice, type Obstacle, obstacles } from './lattice.ts';
 
@@ -48,9 +48,7 @@ export function readManifest(path: string, uid: number): Manifest {
   const file = readYamlFile(path, uid);
   if (file === undefined)
     throw new WardenError('config_missing', `there is no ${path}`, { hint: 'docs/posture.md has the form' });
-  try {
-    refuseSecrets(JSON.stringify(file.data ?? {}));
-  } catch {
+  if (looksSecret(JSON.stringify(file.data ?? {}))) {
     const problem = 'holds something that looks like a token or a private key: it is for metadata alone';
     throw new ConfigError(file.problem([], problem, 'take it out, and consider it lost'));
   }

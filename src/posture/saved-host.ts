@@ -1,27 +1,24 @@
 /**
- * A host as `scripts/host-facts` has saved it, in the layout of `warden drift --hosts` and a little more: `sshd-T` (`sshd -T -C …`), for
- * each user with principals `sshd-T.USER`, `ca_user.pub` (its TrustedUserCAKeys), `files` (mode, owner's uid and path of what sshd reads, of
- * each directory above too; `missing` where there is none) and `clock` (its seconds since the epoch, and those of who asked). Left out: asking a host.
+ * A host as `scripts/host-facts` has saved it, in the layout of `warden drift --hosts` and more: `sshd-T` (`sshd -T -C …`), for each user who has
+ * principals or a shell `sshd-T.USER`, `ca_user.pub` (its TrustedUserCAKeys), `files` (mode, owner's uid and path of what sshd reads, of each
+ * directory above too; `missing` where there is none), `matches` (the Match lines of sshd_config) and `clock` (its seconds since the epoch, and those
+ * of who asked). Left out: asking a host.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { keyFingerprints, type SshdSettings, sshdSettings } from '../drift/host-facts.ts';
 import { asWardenError, errnoOf, WardenError } from '../errors.ts';
-import { fingerprint, parsePublicKeyLine } from '../ssh/public-key.ts';
 
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_HOSTS = 10_000;
 const MAX_USERS = 1000;
 
-export interface Setting {
-  readonly value: string;
-  /** `file:line` */
-  readonly source: string;
-}
-
-/** The output of one `sshd -T`: the first value of each key. */
-export interface SshdSettings {
+/** One `sshd -T`. */
+export interface SavedSettings {
   readonly file: string;
-  readonly get: (key: string) => Setting | undefined;
+  /** Undefined: nobody in particular. */
+  readonly user: string | undefined;
+  readonly sshd: SshdSettings;
 }
 
 export interface FileState {
@@ -34,12 +31,14 @@ export interface SavedHost {
   readonly host: string;
   readonly source: string;
   /** For nobody in particular, then for each user. */
-  readonly settings: readonly SshdSettings[];
+  readonly settings: readonly SavedSettings[];
   /** Why settings are missing, a sentence each. */
   readonly unseen: readonly string[];
   /** Fingerprints of TrustedUserCAKeys, or why there are none. */
   readonly cas: readonly string[] | string;
   readonly files: readonly FileState[] | string;
+  /** `FILE:LINE:Match …`, each of sshd_config and what it includes. */
+  readonly matches: readonly string[] | string;
   /** Its clock minus the asker's, in seconds. */
   readonly skewSeconds: number | string;
 }
@@ -59,16 +58,6 @@ function saved<T>(path: string, read: (lines: readonly string[]) => T): T | stri
   } catch (thrown) {
     return `${basename(path)}: ${errnoOf(thrown) || asWardenError(thrown).message}`;
   }
-}
-
-function settingsOf(file: string, lines: readonly string[]): SshdSettings {
-  const found = new Map<string, Setting>();
-  for (const [index, line] of lines.entries()) {
-    const [key = '', ...value] = line.trim().split(/\s+/);
-    if (key !== '' && !found.has(key.toLowerCase()))
-      found.set(key.toLowerCase(), { value: value.join(' '), source: `${file}:${index + 1}` });
-  }
-  return { file, get: (key) => found.get(key) };
 }
 
 function malformed(line: number): WardenError {
@@ -99,19 +88,17 @@ function hostIn(source: string): SavedHost {
   const tooMany = users.length > MAX_USERS ? [`it has more than ${MAX_USERS} users`] : [];
   const settings = ['sshd-T', ...users.sort().slice(0, MAX_USERS)].map((name) => {
     const file = join(source, name);
-    return saved(file, (lines) => settingsOf(file, lines));
+    const user = name === 'sshd-T' ? undefined : name.slice('sshd-T.'.length);
+    return saved(file, (lines): SavedSettings => ({ file, user, sshd: sshdSettings(lines) }));
   });
   return {
     host: basename(resolve(source)),
     source,
     settings: settings.flatMap((each) => (typeof each === 'string' ? [] : [each])),
     unseen: [...settings.flatMap((each) => (typeof each === 'string' ? [each] : [])), ...tooMany],
-    cas: saved(join(source, 'ca_user.pub'), (lines) =>
-      lines
-        .filter((line) => line.trim() !== '' && !line.startsWith('#'))
-        .map((line) => fingerprint(parsePublicKeyLine(line).blob)),
-    ),
+    cas: saved(join(source, 'ca_user.pub'), keyFingerprints),
     files: saved(join(source, 'files'), fileStates),
+    matches: saved(join(source, 'matches'), (lines) => lines.filter((line) => line !== '')),
     skewSeconds: saved(join(source, 'clock'), skew),
   };
 }

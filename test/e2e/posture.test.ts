@@ -3,6 +3,7 @@
  * purpose, each weakness found by its name, and the same set up well, where every rule passes.
  */
 import { appendFileSync, chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod';
@@ -274,13 +275,43 @@ describe('hosts', () => {
     ]);
   });
 
+  test('a Match block that opens it to a user without principals, by another CA, or to an address', async () => {
+    const { username } = userInfo();
+    const foreign = directory.write('foreign_cas', `${foreignCa.publicKey}\n`, 0o644);
+    const more = directory.write(
+      'more.conf',
+      'Match LocalPort 2222 Address 10.0.0.0/8\nPermitRootLogin yes\n',
+    );
+    const block = [
+      `Match User ${username}`,
+      'KbdInteractiveAuthentication yes',
+      `TrustedUserCAKeys ${foreign}`,
+    ];
+    const host = await save('match2', [`Include ${more}`, ...GOOD(), ...block]);
+    asInEtc(host);
+    const { found } = await check('--host', host);
+    expect(found.filter(({ status }) => status === 'fail')).toMatchObject([
+      {
+        check_id: 'host.keyboard',
+        observed: `kbdinteractiveauthentication yes for ${username}`,
+        evidence: expect.stringMatching(`sshd-T\\.${username}:\\d+$`),
+      },
+      { check_id: 'host.ca_foreign' },
+      {
+        check_id: 'host.match',
+        observed: 'Match LocalPort 2222 Address 10.0.0.0/8',
+        evidence: `${more}:1`,
+      },
+    ]);
+  });
+
   test('what was not saved is unknown and never passes: exit 2', async () => {
     const host = await save('partly', GOOD());
     asInEtc(host);
-    await mustRun('rm', [`${host}/clock`, `${host}/ca_user.pub`]);
+    await mustRun('rm', [`${host}/clock`, `${host}/ca_user.pub`, `${host}/matches`]);
     const { code, found } = await check('--host', host);
     expect(code).toBe(2);
-    expect(of(found, 'unknown')).toEqual(['host.ca_trusted', 'host.ca_foreign', 'host.clock']);
+    expect(of(found, 'unknown')).toEqual(['host.ca_trusted', 'host.ca_foreign', 'host.match', 'host.clock']);
     await mustRun('rm', [`${host}/sshd-T`]);
     expect(of((await check('--host', host)).found, 'pass')).toEqual([]);
   });
@@ -452,7 +483,7 @@ describe('waivers and forms', () => {
     const ended = await check('--host', host, '--waivers', waiver('2026-01-01'));
     expect(ended.code).toBe(1);
     expect(ended.found.at(-1)).toMatchObject({ check_id: 'waiver.in_use', observed: 'ended on 2026-01-01' });
-    await mustRun('rm', [`${host}/sshd-T`, `${host}/sshd-T.deploy`]);
+    await mustRun('sh', ['-c', 'rm "$0"/sshd-T*', host]);
     const unknown = await check('--host', host, '--waivers', waiver('2999-01-01'));
     expect(unknown.code).toBe(2);
     expect(unknown.found.at(-1)?.observed).toBe('waives nothing');

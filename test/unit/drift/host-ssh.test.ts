@@ -30,7 +30,7 @@ test('what a login’s shell says before it is passed over', () => {
     principals: [{ user: 'root', principal: 'ops', source: 'ssh web1:/p/root:2' }],
     unseen: [],
   });
-  expect(facts.sshd?.get('port')).toBe('22');
+  expect(facts.sshd?.get('port')?.value).toBe('22');
 });
 
 test('the usual directory without sshd -T is looked at, and not taken for all', () => {
@@ -63,7 +63,7 @@ test('thirty hosts: eight ssh at once, each host once, in their order', async ()
       env: { PATH: `${directory.path}:/usr/bin:/bin` },
     });
     expect(facts.map(({ host }) => host)).toEqual(hosts);
-    const together = facts.map(({ sshd }) => Number(sshd?.get('n')));
+    const together = facts.map(({ sshd }) => Number(sshd?.get('n')?.value));
     expect(Math.max(...together)).toBeLessThanOrEqual(8);
     expect(Math.max(...together)).toBeGreaterThan(1);
   } finally {
