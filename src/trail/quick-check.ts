@@ -90,6 +90,17 @@ const record = object(
       method: text,
       accessor_hash: sha256,
     }),
+    policy: object(
+      {
+        engine: text,
+        decision_id: text,
+        allow: (value) => typeof value === 'boolean',
+        latency_ms: (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0,
+        error_code: text,
+        break_glass: text,
+      },
+      ['allow'],
+    ),
     message: text,
     prev: sha256,
   },

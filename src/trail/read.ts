@@ -22,7 +22,12 @@ export async function readRecords(
   let skipped = 0;
   /** Records of the time that is asked for have begun. */
   let inside = false;
-  for await (const block of readTrail(directory, onRead === undefined ? { since } : { since, onRead })) {
+  let told = 0;
+  const onProgress = (done: number) => {
+    onRead?.(done - told);
+    told = done;
+  };
+  for await (const block of readTrail(directory, onRead === undefined ? { since } : { since, onProgress })) {
     // Retention keeps no record that is of interest.
     if (block.kind === 'gone') continue;
     if (block.kind !== 'lines') skipped += 1;

@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { blocksOf } from '../../support/pages.ts';
 
-const pages = ['README.md', ...readdirSync('docs').map((name) => join('docs', name))];
+const pages = [
+  'README.md',
+  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+];
 const tests = readdirSync('test', { recursive: true })
   .map(String)
   .filter((name) => name.endsWith('.test.ts'))
