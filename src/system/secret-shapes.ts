@@ -53,3 +53,31 @@ function bitsOf(run: string): number {
     0,
   );
 }
+
+/** Long runs; a fingerprint is one whole, so that no part of it is taken for another. */
+const LONG_RUN = /SHA256:[A-Za-z0-9+/]{43}|[A-Za-z0-9+]{32,}/g;
+
+/**
+ * Whether the kind of character (upper, lower, digit) changes as in random base62 or base64: at six places of ten, and to digits more than
+ * once. In words that are written together there are no digits in between; hex, ULIDs and UUIDs have not all three kinds.
+ */
+function changesAtRandom(run: string): boolean {
+  const kinds = run
+    .replace(/[0-9+]/g, '0')
+    .replace(/[A-Z]/g, 'A')
+    .replace(/[a-z]/g, 'a');
+  const groups = kinds.match(/0+|A+|a+/g) ?? [];
+  const digits = groups.filter((group) => group.startsWith('0'));
+  return kinds.includes('A') && kinds.includes('a') && digits.length > 1 && groups.length > 0.4 * run.length;
+}
+
+/**
+ * Whether the text holds 32 characters or more that no person has written: for records, which hold paths, hashes and fingerprints, where a name
+ * that is taken for a secret costs a login.
+ */
+export function holdsRandom(text: string): boolean {
+  for (const [run] of text.matchAll(LONG_RUN)) {
+    if (!run.startsWith('SHA256:') && changesAtRandom(run)) return true;
+  }
+  return false;
+}

@@ -31,7 +31,23 @@ const CERT = object({
   valid_before: TEXT,
   options: MAP,
 });
-const BAO = object({ request_id: TEXT, mount: TEXT, role: TEXT, address: TEXT, identity: TEXT });
+const BAO = object({
+  request_id: TEXT,
+  mount: TEXT,
+  role: TEXT,
+  address: TEXT,
+  identity: TEXT,
+  method: TEXT,
+  accessor_hash: '"[0-9a-f]{64}"',
+});
+/** `allow` is never left out. */
+const POLICY = [
+  `\\{(?:"engine":${TEXT},)?(?:"decision_id":${TEXT},)?"allow":(?:true|false)`,
+  optional('latency_ms', `${COUNT}(?:\\.\\d{1,17})?`),
+  optional('error_code', TEXT),
+  optional('break_glass', TEXT),
+  '\\}',
+].join('');
 
 function optional(key: string, value: string): string {
   return `(?:,"${key}":${value})?`;
@@ -54,6 +70,7 @@ const LINE = new RegExp(
     optional('unbound', 'true'),
     optional('cert', CERT),
     optional('bao', BAO),
+    optional('policy', POLICY),
     optional('message', TEXT),
     ',"prev":"([0-9a-f]{64})"\\}$',
   ].join(''),
