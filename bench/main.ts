@@ -3,8 +3,10 @@ import { parseArgs } from 'node:util';
 import { activityBench } from './activity.ts';
 import { cliBench } from './cli.ts';
 import { connectionsBench } from './connections.ts';
+import { credentialsBench } from './credentials.ts';
 import { daemonBench } from './daemon.ts';
 import { driftBench } from './drift.ts';
+import { failoverBench } from './failover.ts';
 import { gateBench } from './gate.ts';
 import { accessBench, loginBench } from './login.ts';
 import { describeMachine } from './machine.ts';
@@ -35,6 +37,8 @@ const BENCHES = [
   tunnelBench,
   driftBench,
   postureBench,
+  credentialsBench,
+  failoverBench,
 ];
 
 const { values, positionals } = parseArgs({

@@ -27,6 +27,8 @@ export interface RaftCluster {
   api(addr: string, method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown }>;
   /** The node that is active now. */
   leader(): Promise<RaftNode>;
+  /** Waits until every node has a vote: a new one gets it after ten seconds, and before that no other leader can be elected. */
+  allVote(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -103,6 +105,14 @@ cluster_addr = "https://127.0.0.1:${clusterPort}"
   };
 }
 
+const raftConfiguration = z.object({
+  data: z.object({ config: z.object({ servers: z.array(z.object({ voter: z.boolean() })) }) }),
+});
+
+function votersOf(json: unknown): number {
+  return raftConfiguration.parse(json).data.config.servers.filter(({ voter }) => voter).length;
+}
+
 /** Starts so many nodes. Throws where they don't come up in time. */
 export async function startRaft(directory: TempDirectory, count = 3): Promise<RaftCluster> {
   const servers: Server[] = [];
@@ -144,17 +154,24 @@ export async function startRaft(directory: TempDirectory, count = 3): Promise<Ra
         });
       },
     }));
+    const leader = async () => {
+      for (const node of nodes) {
+        const found = await call(node.addr, '', 'GET', 'sys/health').catch(() => undefined);
+        if (found?.status === 200) return node;
+      }
+      throw new Error('no node is active');
+    };
     return {
       nodes,
       rootToken,
       api: (addr, method, path, body) => call(addr, rootToken, method, path, body),
-      async leader() {
-        for (const node of nodes) {
-          const health = await call(node.addr, '', 'GET', 'sys/health').catch(() => undefined);
-          if (health?.status === 200) return node;
-        }
-        throw new Error('no node is active');
-      },
+      leader,
+      allVote: () =>
+        until('every node has a vote', async () => {
+          const { addr } = await leader();
+          const answer = await call(addr, rootToken, 'GET', 'sys/storage/raft/configuration');
+          return votersOf(answer.json) === count;
+        }),
       stop,
     };
   } catch (error) {
