@@ -2,13 +2,11 @@
  * Reads all sources over a window and joins them. The trail comes first, then the others; where they tell of certificates that the
  * window's records don't explain, older records are read, as far back as a certificate can live. Left out: following (follow.ts).
  */
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { TTL_CAP_SECONDS } from '../inventory/actor.ts';
 import { logParts, type ReadEnd, SLACK_MS } from '../system/log-file.ts';
 import { readRecords } from '../trail/read.ts';
 import type { TrailRecord } from '../trail/record.ts';
-import { fileOf, listSegments, TRAIL_FILE } from '../trail/segments.ts';
 import { Joins } from './joins.ts';
 import { type ReadReport, readSource } from './read-source.ts';
 import type { Source } from './sources/source.ts';
@@ -50,7 +48,7 @@ async function readTrail(
   since: number,
   until: number,
   take: (record: TrailRecord) => void,
-  onBytes?: (count: number) => void,
+  onProgress?: (done: number, total: number) => void,
 ): Promise<ReadReport> {
   // Times of one form compare as text.
   const end = new Date(until).toISOString();
@@ -65,7 +63,7 @@ async function readTrail(
       take(record);
       return true;
     },
-    onBytes,
+    onProgress,
   );
   return {
     name: own ? 'trail' : `trail ${directory}`,
@@ -76,28 +74,14 @@ async function readTrail(
   };
 }
 
-/** How many bytes there are to read, for the bar: what can't be told now, reading will say. */
-function bytesOf(paths: readonly string[], since: number): number {
+/** How many bytes of logs there are to read, for the bar: what can't be told now, reading will say. */
+function bytesOf(sources: readonly Source[], since: number): number {
   let all = 0;
-  for (const path of paths)
-    try {
-      const { size, mtimeMs } = statSync(path);
-      if (mtimeMs >= since) all += size;
-    } catch {
-      // Gone, or never there.
-    }
+  for (const { place } of sources) {
+    if (!('path' in place) || !existsSync(place.path)) continue;
+    for (const { size, compressed } of logParts(place.path, since)) if (compressed === undefined) all += size;
+  }
   return all;
-}
-
-function filesOf(trails: readonly string[], sources: readonly Source[], since: number): string[] {
-  const files = trails.flatMap((directory) => [
-    join(directory, TRAIL_FILE),
-    ...listSegments(directory).map((segment) => join(directory, fileOf(segment))),
-  ]);
-  const logs = sources.flatMap(({ place }) =>
-    'path' in place && existsSync(place.path) ? logParts(place.path, since) : [],
-  );
-  return [...files, ...logs.filter(({ compressed }) => compressed === undefined).map(({ path }) => path)];
 }
 
 /** Reads and joins. Throws `trail_unwritable` where a trail can't be read; another source that can't be is reported. */
@@ -108,19 +92,26 @@ export async function readView(input: ViewInput): Promise<View> {
   const trails = [input.trail, ...input.otherTrails];
   const reports: ReadReport[] = [];
   const ends: ReadEnds = { files: new Map(), records: new Map() };
-  const all = bytesOf(filesOf(trails, input.sources, since), since);
-  let done = 0;
-  const onBytes = (count: number) => {
-    done += count;
-    input.onProgress?.(done, all);
-  };
+  const ofLogs = bytesOf(input.sources, since);
+  let ofTrails = 0;
   for (const directory of trails) {
     const take = (record: TrailRecord) => {
       joins.record(record);
       ends.records.set(directory, record);
     };
-    reports.push(await readTrail(directory, directory === input.trail, since, until, take, onBytes));
+    let total = 0;
+    const onProgress = (done: number, all: number) => {
+      total = all;
+      input.onProgress?.(ofTrails + done, ofTrails + all + ofLogs);
+    };
+    reports.push(await readTrail(directory, directory === input.trail, since, until, take, onProgress));
+    ofTrails += total;
   }
+  let done = ofTrails;
+  const onBytes = (count: number) => {
+    done += count;
+    input.onProgress?.(done, ofTrails + ofLogs);
+  };
   for (const source of input.sources) {
     const { report, end } = await readSource(source, { since, until, onBytes }, (seen) => joins.see(seen));
     reports.push(report);

@@ -5,8 +5,8 @@ import { readView, type View, type ViewInput } from '../activity/view.ts';
 import { parseMoment } from '../activity/window.ts';
 import type { Config } from '../config/config.ts';
 import { allPinned } from '../openbao/ca-pins.ts';
-import { progressBar } from '../system/progress.ts';
 import { auditDirectoryOf } from './audit-directory.ts';
+import { progress } from './progress.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -53,9 +53,9 @@ export function viewInput(config: Config): Omit<ViewInput, 'since' | 'until'> {
 
 /** Reads with a bar on the terminal. Throws as `readView`. */
 export async function readWithBar(input: ViewInput): Promise<View> {
-  const bar = progressBar('reading');
+  const bar = progress('reading');
   try {
-    return await readView({ ...input, onProgress: bar.update });
+    return await readView({ ...input, onProgress: bar.at });
   } finally {
     bar.end();
   }

@@ -10,24 +10,22 @@ export interface ReadSummary {
 
 /**
  * Calls `visit`, until it says false, for each record from `since` (milliseconds since the epoch) on, over all segments, in order, in constant memory; what was
- * there when it was called, without holding up who writes. `onRead` is told of bytes as they are on the disk. Throws `trail_unwritable` when the trail can't be read; a missing one has no records.
+ * there when it was called, without holding up who writes. `onProgress` is told how many bytes were read and how many there are, as they are on the disk. Throws `trail_unwritable` when the trail can't be read; a missing one has no records.
  */
 export async function readRecords(
   directory: string,
   since: number,
   visit: (record: TrailRecord) => unknown,
-  onRead?: (bytes: number) => void,
+  onProgress?: (done: number, total: number) => void,
 ): Promise<ReadSummary> {
   const from = new Date(since).toISOString();
   let skipped = 0;
   /** Records of the time that is asked for have begun. */
   let inside = false;
-  let told = 0;
-  const onProgress = (done: number) => {
-    onRead?.(done - told);
-    told = done;
-  };
-  for await (const block of readTrail(directory, onRead === undefined ? { since } : { since, onProgress })) {
+  for await (const block of readTrail(
+    directory,
+    onProgress === undefined ? { since } : { since, onProgress },
+  )) {
     // Retention keeps no record that is of interest.
     if (block.kind === 'gone') continue;
     if (block.kind !== 'lines') skipped += 1;
