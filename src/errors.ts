@@ -82,6 +82,12 @@ export const ERROR_CODES = {
   // the gate
   policy_denied: EXIT.refused,
   policy_unavailable: EXIT.unavailable,
+  // the State Hub
+  /** Nothing was sent. */
+  hub_unreachable: EXIT.unavailable,
+  /** It may have done what it was asked. */
+  hub_failed: EXIT.unavailable,
+  hub_refused: EXIT.refused,
   // the certificate that came back
   certificate_refused: EXIT.refused,
   unexpected_ca: EXIT.refused,

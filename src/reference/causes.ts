@@ -201,6 +201,19 @@ export const CAUSES: Readonly<Record<ErrorCode, Explained>> = {
     cause: 'What answers is no OpenBao, or nothing that its documentation has.',
     cure: 'Is `openbao.addr` a proxy or a login page? Is `openbao.mount` an SSH engine?',
   },
+  hub_unreachable: {
+    cause: 'No connection to the State Hub, whose messages the worker answers. Nothing was sent.',
+    cure: 'Is it running, and is `worker.hub_url` right? On a remote machine its tunnel ends at port 18000. `warden worker tick` skips until it is back.',
+  },
+  hub_failed: {
+    cause:
+      'The State Hub broke off, took longer than 10 s, or answered what is none of its answers: it may have done what it was asked.',
+    cure: 'Look on the hub. The worker does not send a reply twice: the next run looks whether it arrived, and leaves it to a person where it did not.',
+  },
+  hub_refused: {
+    cause: 'The State Hub has said no (4xx) to a reply or a note.',
+    cure: 'Look at the message on the hub; its thread may be gone. `warden worker drafts` has the reply.',
+  },
   certificate_refused: {
     cause:
       'OpenBao made another certificate than the lane asked for: wider, longer, for another key. It was thrown away.',
