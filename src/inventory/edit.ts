@@ -4,47 +4,24 @@
  * The package's own printing would set every line of the file anew, so lines are put in and taken out by the places that it knows; only
  * where actors are no lines of their own (none yet, or all in one flow) it prints the file.
  */
-import { closeSync, constants, existsSync, openSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Document, isMap, isNode, isScalar, isSeq, parseDocument, stringify } from 'yaml';
 import { readGuarded } from '../config/guarded-file.ts';
 import { parseYaml } from '../config/yaml-file.ts';
 import { asWardenError, errnoOf, WardenError } from '../errors.ts';
-import { tryLock, unlock } from '../system/lock.ts';
+import { alone } from '../system/alone.ts';
 import { replaceFile } from '../system/replace-file.ts';
 import type { Actor } from './actor.ts';
 import { type ActorYaml, readInventory } from './load.ts';
 
 const LOCK_LIMIT_MS = 5_000;
-const LOCK_RETRY_MS = 10;
 
 /** What a change sees and does. */
 export interface InventoryEdit {
   readonly actors: ReadonlyMap<string, Actor>;
   add(name: string, entry: ActorYaml): void;
   remove(name: string): void;
-}
-
-/** Runs `work` while no other process edits in `directory`; the lock is on the directory, so nothing is left behind. */
-async function alone<T>(directory: string, work: () => T): Promise<T> {
-  const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    for (let waited = 0; !tryLock(descriptor); waited += LOCK_RETRY_MS) {
-      if (waited >= LOCK_LIMIT_MS)
-        throw new WardenError('file_locked', `another process changes files in ${directory}`, {
-          hint: `try again; find it with: fuser -v ${directory}`,
-        });
-      await sleep(LOCK_RETRY_MS);
-    }
-    try {
-      return work();
-    } finally {
-      unlock(descriptor);
-    }
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** The offset behind the line that `offset` is on. */
@@ -125,7 +102,8 @@ export async function editInventory(
     throw new WardenError('config_missing', `there is no directory ${dirname(file)}`, {
       hint: 'warden init writes a configuration',
     });
-  return alone(dirname(file), () => {
+  const directory = dirname(file);
+  return alone(directory, LOCK_LIMIT_MS, `changes files in ${directory}`, () => {
     const before = readGuarded(file, uid) ?? '';
     const actors = readInventory(parseYaml(path, before));
     let text = before;

@@ -106,8 +106,8 @@ export const CAUSES: Readonly<Record<ErrorCode, Explained>> = {
     cure: '`warden agent socket HOST` prints the right one.',
   },
   file_locked: {
-    cause: 'Another process is changing the inventory.',
-    cure: 'Try again; `fuser -v` on the directory in the message finds who holds it.',
+    cause: 'Another process is changing the inventory, or is the worker at work.',
+    cure: 'Try again; `fuser -v` on the path in the hint finds who holds it.',
   },
   program_not_allowed: {
     cause:

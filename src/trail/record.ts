@@ -51,6 +51,15 @@ export const EVENTS = {
   'policy.break_glass': 'W3002',
   /** The gate was switched on or off, or its cases were put to it. */
   'policy.changed': 'W3003',
+  /** A message of the hub was looked at: what is to become of it. */
+  'worker.triage': 'W4001',
+  /** A reply is about to be sent, and what came of it. */
+  'worker.reply': 'W4002',
+  'worker.read': 'W4003',
+  /** A progress note to the hub. */
+  'worker.note': 'W4004',
+  /** A command that is run on a schedule has ended. */
+  'worker.check': 'W4005',
   'trail.torn': 'W9001',
   /** The trail signed as it was: the note is in `checkpoint`. */
   'trail.checkpoint': 'W9002',

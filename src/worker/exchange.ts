@@ -9,7 +9,7 @@ import { sanitizeLine } from '../system/sanitize.ts';
 const CONNECT_MS = 1_000;
 const CONNECTIONS = 8;
 
-/** `unreachable`: nothing was sent. `refused`: it said no (4xx). `failed`: it may have done what it was asked. */
+/** `unreachable`: nothing was sent, or nothing was done. `refused`: it said no (4xx). `failed`: it may have done what it was asked. */
 export type ExchangeFailure = 'unreachable' | 'refused' | 'failed';
 
 export class ExchangeError extends Error {
@@ -84,6 +84,8 @@ export class JsonService {
         throw new ExchangeError('unreachable', `can't be reached: ${what}`, undefined, cause);
       throw new ExchangeError('failed', `broke off: ${what}`, undefined, cause);
     }
+    // It counts requests before it acts on them.
+    if (status === 429) throw new ExchangeError('unreachable', 'has a rate limit, and it is reached', status);
     if (status >= 400 && status < 500) throw new ExchangeError('refused', `answers ${status}`, status);
     if (status < 200 || status > 299) throw new ExchangeError('failed', `answers ${status}`, status);
     if (text.trim() === '') return undefined;

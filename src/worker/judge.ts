@@ -57,7 +57,7 @@ export function guard(plan: unknown, message: HubMessage, lanes: readonly LaneFa
   const { data } = planSchema.safeParse(plan);
   if (data === undefined) return escalate('the plan is none, or has what no plan may have');
   const left = data.actions.find(({ kind }) => kind === 'escalate' || kind === 'propose_catalog_diff');
-  if (left !== undefined) return escalate(left.summary ?? 'the brain leaves it to a person');
+  if (left !== undefined) return guardWords(escalate(left.summary ?? 'the brain leaves it to a person'));
   return guardWords(verdictOf(data, message, lanes));
 }
 
@@ -76,6 +76,6 @@ function verdictOf({ actions }: WorkerPlan, message: HubMessage, lanes: readonly
 
 /** The last look at what would go out, or be offered to a person. */
 function guardWords(verdict: Verdict): Verdict {
-  if (verdict.kind === 'escalate' || !looksSecret(verdict.body)) return verdict;
-  return escalate('the answer would hold what looks like a secret');
+  if (!looksSecret(verdict.kind === 'escalate' ? verdict.why : verdict.body)) return verdict;
+  return escalate('what the brain says looks like a secret');
 }

@@ -3,6 +3,7 @@
  * could mean something to a path, a header or the trail make a message unreadable. Source: notes of ops-warden, section 6, "Hub API".
  */
 import * as z from 'zod';
+import { holdsToken } from '../system/secret-shapes.ts';
 
 /** Messages that one run looks at; the others wait for the next. */
 export const MAX_MESSAGES = 2_000;
@@ -34,7 +35,10 @@ const id = z
     z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/),
   );
 
-const agentName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/);
+const agentName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/)
+  .refine((text) => !holdsToken(text));
 
 const message = z.looseObject({
   id,
