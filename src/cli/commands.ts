@@ -155,6 +155,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./revoke.ts')).revokeCommand,
   },
   {
+    name: 'worker',
+    about: 'answer routing questions that reach the hub, and run checks on a schedule',
+    load: async () => (await import('./worker.ts')).workerCommand,
+  },
+  {
     name: 'lab',
     about: 'try everything without infrastructure: an OpenBao stand-in and two SSH servers, on loopback',
     load: async () => (await import('./lab.ts')).labCommand,

@@ -145,6 +145,34 @@ export interface ActivityConfig {
   readonly sources: readonly SourceConfig[] | undefined;
 }
 
+export interface LlmConfig {
+  /** Base URL without a trailing slash; of OpenAI's dialect with its `/v1`. */
+  readonly url: string;
+  readonly dialect: 'llm-connect' | 'openai';
+  readonly model: string | undefined;
+  /** Name of the environment variable that holds the key. */
+  readonly keyEnv: string | undefined;
+}
+
+export interface CheckConfig {
+  readonly name: string;
+  /** A program and its arguments. */
+  readonly command: readonly string[];
+  readonly everyMs: number;
+}
+
+export interface WorkerConfig {
+  /** Base URL of the State Hub without a trailing slash. */
+  readonly hubUrl: string;
+  /** Who the worker is on the hub. */
+  readonly agent: string;
+  readonly brain: 'rule' | 'llm';
+  readonly llm: LlmConfig | undefined;
+  /** What `warden worker tick` may do. */
+  readonly tier: 'dry-run' | 'conservative' | 'full-auto';
+  readonly checks: readonly CheckConfig[];
+}
+
 export interface Config {
   /** Where it was read from, or undefined when there is no file and everything comes from flags and environment. */
   readonly file: string | undefined;
@@ -160,6 +188,7 @@ export interface Config {
   /** Undefined: the file names no gate. */
   readonly policy: PolicyConfig | undefined;
   readonly activity: ActivityConfig;
+  readonly worker: WorkerConfig;
   /** Where each value came from, by dotted key: `flag`, `WARDEN_SOCKET`, `warden.yaml:12`, `BAO_ADDR`, `default`. */
   readonly origin: ReadonlyMap<string, string>;
   /** Things that are allowed but worth a line in `status` (`agent.direct_peers: any`, skip-verify…). */

@@ -19,6 +19,7 @@ import { ConfigError, type Problem, throwProblems } from './problems.ts';
 import { type PathInput, runtimePaths, type Sourced } from './runtime-paths.ts';
 import { DEFAULTS, type WardenYaml, wardenSchema } from './schema.ts';
 import { Sources } from './sources.ts';
+import { resolveWorker } from './worker-block.ts';
 import { readYamlFile, type YamlFile } from './yaml-file.ts';
 
 export interface LoadInput extends PathInput {
@@ -40,6 +41,7 @@ export function loadConfig(input: LoadInput): Config {
   );
   const agent = resolveAgent(sources, yaml.agent ?? {}, input, paths, stateDir);
   const policy = resolvePolicy(sources, yaml.policy);
+  const worker = resolveWorker(sources, yaml.worker);
   throwProblems(sources.problems);
 
   const actors = resolveInventory(sources, yaml, paths.configDir, input.uid);
@@ -67,6 +69,7 @@ export function loadConfig(input: LoadInput): Config {
         path: path === undefined ? undefined : sources.path(path),
       })),
     },
+    worker,
     origin: sources.origin,
     warnings: sources.warnings,
   };

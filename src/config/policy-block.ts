@@ -1,8 +1,8 @@
 /** The `policy:` block: which decision point is asked, and how. ops-warden's keys are the same. */
 import type { PolicyConfig } from './config.ts';
-import { isLoopback } from './openbao-block.ts';
 import { readPem } from './openbao-tls.ts';
 import { DEFAULTS, type WardenYaml } from './schema.ts';
+import { wrongUrl } from './service-url.ts';
 import type { Sources } from './sources.ts';
 
 /** Resolves the block; undefined where the file has none. Problems and warnings are left in `sources`. */
@@ -15,7 +15,7 @@ export function resolvePolicy(sources: Sources, yaml: WardenYaml['policy']): Pol
   if (enabled && !failClosed) {
     sources.warnings.push('policy.fail_closed: false: whoever stops the gate gets certificates without it');
   }
-  const wrong = whatIsWrong(url, yaml.insecure_http ?? false);
+  const wrong = wrongUrl(url, yaml.insecure_http ?? false, 'whoever is between decides', 'policy');
   if (wrong !== undefined) sources.report('policy.url', ['policy', key], wrong.message, wrong.hint);
   const caFile = sources.optional('policy.ca_cert', [
     sources.inFile(
@@ -36,18 +36,4 @@ export function resolvePolicy(sources: Sources, yaml: WardenYaml['policy']): Pol
     system: yaml.system ?? DEFAULTS.system,
     subject: subject === '' ? undefined : subject,
   };
-}
-
-function whatIsWrong(text: string, insecure: boolean): { message: string; hint: string } | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    return { message: 'is not an address', hint: 'write https://host:port' };
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-    return { message: 'has more than an address', hint: 'write https://host:port/path' };
-  if (url.protocol === 'http:' && !isLoopback(url.hostname) && !insecure)
-    return {
-      message: `with plain http to ${url.hostname}, whoever is between decides`,
-      hint: 'use https, or policy.insecure_http: true',
-    };
-  return undefined;
 }

@@ -4,7 +4,9 @@
  * `ca_key`, `policy.flex_auth_url`…).
  */
 import * as z from 'zod';
+import { argv, key, variable, words } from './schema-parts.ts';
 import { SIZE_FORM } from './size.ts';
+import { workerSchema } from './worker-schema.ts';
 
 /** What a key is when neither the command line, the environment nor the file says; load.ts applies them. */
 export const DEFAULTS = {
@@ -27,13 +29,6 @@ export const DEFAULTS = {
   segment_size: '64MiB',
 } as const;
 
-/** `text` and `shown` (the default, for people) go into docs/configuration.md. */
-function key<T extends z.ZodType>(schema: T, text: string, shown = ''): z.ZodOptional<T> {
-  return schema.optional().meta({ description: text, shown });
-}
-
-const words = z.string().min(1, 'must not be empty').max(4096, 'is longer than 4096 characters');
-const argv = z.array(words).max(64, 'has more than 64 words');
 const oneOrMore = z.union(
   [words, z.array(words).min(1, 'must not be empty').max(16, 'has more than 16 entries')],
   {
@@ -43,7 +38,6 @@ const oneOrMore = z.union(
 const size = z
   .string({ error: 'must be a size with a unit: 256KiB, 64MiB, 10GiB' })
   .regex(SIZE_FORM, 'must be a size with a unit: 256KiB, 64MiB, 10GiB');
-const variable = words.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the NAME of an environment variable');
 
 /** A key's or a CA's fingerprint as `ssh-keygen -l` prints it. */
 export const fingerprint = z
@@ -324,6 +318,7 @@ export const wardenSchema = z.strictObject({
   ),
   audit: key(audit, 'The trail.'),
   activity: key(activity, 'The view over it.'),
+  worker: key(workerSchema, 'The worker.'),
 });
 
 export type WardenYaml = z.output<typeof wardenSchema>;

@@ -1,4 +1,7 @@
 /** What the worker asks of the catalog: which lane serves a need, and what it says to whoever has it. */
+import { find } from '../catalog/find/find.ts';
+import type { Searchable } from '../catalog/find/store.ts';
+import type { RouteView } from '../catalog/route-view.ts';
 
 /** What an answer may say of a lane: all of it is the catalog's. */
 export interface LaneFacts {
@@ -17,3 +20,18 @@ export interface LanesFound {
 }
 
 export type FindLane = (need: string) => LanesFound;
+
+/** Looks needs up in the catalog as `warden route find` does. */
+export function lanesOf(catalog: Pick<Searchable, 'index' | 'view'>): FindLane {
+  return (need) => {
+    const { outcome, matches } = find(catalog.index, need, false);
+    const meant = outcome === 'ambiguous' ? matches : matches.slice(0, 1);
+    return { outcome, lanes: meant.map(({ entry }) => factsOf(catalog.view(entry))) };
+  };
+}
+
+function factsOf({ id, title, owner_repo, page, wiki_ref, next_action }: RouteView): LaneFacts {
+  // Where the page lies on this machine is nothing to others.
+  const nextAction = page === null || wiki_ref === null ? next_action : next_action.replace(page, wiki_ref);
+  return { id, title, owner: owner_repo, page: wiki_ref ?? undefined, nextAction };
+}

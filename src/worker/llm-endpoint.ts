@@ -4,19 +4,11 @@
  * out: streaming, tools.
  */
 import * as z from 'zod';
+import type { LlmConfig } from '../config/config.ts';
 import { JsonService } from './exchange.ts';
 
 const DEADLINE_MS = 60_000;
 const MAX_ANSWER_BYTES = 256 * 1024;
-
-export interface LlmConfig {
-  /** Base URL without a trailing slash; of OpenAI's dialect with its `/v1`. */
-  readonly url: string;
-  readonly dialect: 'llm-connect' | 'openai';
-  readonly model: string | undefined;
-  /** Name of the environment variable that holds the key. */
-  readonly keyEnv: string | undefined;
-}
 
 export interface Model {
   /** The model's text for a fixed charter and data. Throws ExchangeError, ZodError. */

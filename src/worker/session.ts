@@ -20,21 +20,27 @@ export interface Worker {
   readonly caller: Sending['caller'];
 }
 
+/** A file in state_dir to lock, made where it is missing. Throws `state_unwritable`, `config_permissions`. */
+export function lockFile(stateDir: string, name: string): string {
+  ensurePrivateDirectory(stateDir);
+  const path = join(stateDir, name);
+  try {
+    closeSync(openSync(path, 'a', 0o600));
+    return path;
+  } catch (cause) {
+    throw new WardenError('state_unwritable', `can't write ${path}: ${errnoOf(cause)}`, {
+      hint: 'make state_dir writable for yourself',
+      cause,
+    });
+  }
+}
+
 /** Runs `work` alone. Throws `file_locked`, `state_unwritable`, `malformed`, and what it throws. */
 export async function asOnlyWorker<T>(
   { hub, stateDir, clock, caller }: Worker,
   work: (sending: Sending) => Promise<T>,
 ): Promise<T> {
-  ensurePrivateDirectory(stateDir);
-  const lock = join(stateDir, 'worker.lock');
-  try {
-    closeSync(openSync(lock, 'a', 0o600));
-  } catch (cause) {
-    throw new WardenError('state_unwritable', `can't write ${lock}: ${errnoOf(cause)}`, {
-      hint: 'make state_dir writable for yourself',
-      cause,
-    });
-  }
+  const lock = lockFile(stateDir, 'worker.lock');
   return alone(lock, LOCK_MS, `is the worker of ${stateDir} already`, async () => {
     const seen = new Seen(stateDir);
     const trail = new Trail(join(stateDir, 'audit'), { clock });

@@ -1,8 +1,9 @@
 /** What becomes of a message: clear questions are answered in the catalog's words, everything else goes to a person, whatever it says. */
 import { afterEach, describe, expect, test } from 'vitest';
+import type { LlmConfig } from '../../../src/config/config.ts';
 import { judge, type Verdict } from '../../../src/worker/judge.ts';
 import { llmBrain } from '../../../src/worker/llm-brain.ts';
-import { type LlmConfig, modelAt } from '../../../src/worker/llm-endpoint.ts';
+import { modelAt } from '../../../src/worker/llm-endpoint.ts';
 import type { HubMessage } from '../../../src/worker/message.ts';
 import { ruleBrain } from '../../../src/worker/rule-brain.ts';
 import { findByWord, type LabModel, messageOf, startModel } from '../../support/worker.ts';
