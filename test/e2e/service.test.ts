@@ -9,7 +9,9 @@ import { ssh } from '../support/ssh.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { LAUNCHER } from '../support/warden.ts';
 
-const UNITS = ['share/systemd/user/warden.service', 'share/systemd/user/warden.socket'];
+const UNITS = ['warden.service', 'warden.socket', 'warden-worker.service', 'warden-worker.timer'].map(
+  (name) => `share/systemd/user/${name}`,
+);
 
 describe('the units', () => {
   test('are what systemd understands, without a warning', async (context) => {
