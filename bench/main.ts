@@ -19,6 +19,7 @@ import { signBench } from './sign.ts';
 import { stormBench } from './storm.ts';
 import { trailBench } from './trail.ts';
 import { tunnelBench } from './tunnel.ts';
+import { workerBench } from './worker.ts';
 
 const BENCHES = [
   mintBench,
@@ -39,6 +40,7 @@ const BENCHES = [
   postureBench,
   credentialsBench,
   failoverBench,
+  workerBench,
 ];
 
 const { values, positionals } = parseArgs({

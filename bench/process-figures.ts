@@ -6,8 +6,17 @@ const TICK_MS = 10;
 
 /** Resident set in MiB. */
 export function resident(pid: number): number {
+  return statusOf(pid, 'VmRSS');
+}
+
+/** The most of it so far. */
+export function highWater(pid: number): number {
+  return statusOf(pid, 'VmHWM');
+}
+
+function statusOf(pid: number, name: string): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) / 1024;
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN) / 1024;
 }
 
 /** User and system time of a process, all its threads, in clock ticks. */

@@ -7,7 +7,7 @@ import { errnoOf } from '../errors.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 
 const CONNECT_MS = 1_000;
-const CONNECTIONS = 8;
+const CONNECTIONS = 16;
 
 /** `unreachable`: nothing was sent, or nothing was done. `refused`: it said no (4xx). `failed`: it may have done what it was asked. */
 export type ExchangeFailure = 'unreachable' | 'refused' | 'failed';

@@ -15,8 +15,10 @@ export interface Brain {
   readonly name: 'rule' | 'llm';
   /** Messages that it is given in one run. */
   readonly atMost: number;
+  /** And at the same time. */
+  readonly atOnce: number;
   /** A plan, which nobody has checked. `lanes` are those that the message's own words lead to. Never rejects. */
-  plan(message: HubMessage, lanes: readonly LaneFacts[]): Promise<unknown>;
+  plan(message: HubMessage, lanes: () => readonly LaneFacts[]): Promise<unknown>;
 }
 
 export type Verdict =
@@ -48,12 +50,13 @@ export function candidatesOf(message: HubMessage, findLane: FindLane): readonly 
 export async function judge(message: HubMessage, { brain, findLane, agent }: Judging): Promise<Verdict> {
   const alarm = alarmOf(message, agent);
   if (alarm !== undefined) return escalate(alarm);
-  const lanes = candidatesOf(message, findLane);
+  // Looked for only where a plan comes that far.
+  const lanes = () => candidatesOf(message, findLane);
   return guard(await brain.plan(message, lanes), message, lanes);
 }
 
 /** Holds a plan against what may be done for the message. */
-export function guard(plan: unknown, message: HubMessage, lanes: readonly LaneFacts[]): Verdict {
+export function guard(plan: unknown, message: HubMessage, lanes: () => readonly LaneFacts[]): Verdict {
   const { data } = planSchema.safeParse(plan);
   if (data === undefined) return escalate('the plan is none, or has what no plan may have');
   const left = data.actions.find(({ kind }) => kind === 'escalate' || kind === 'propose_catalog_diff');
@@ -61,7 +64,7 @@ export function guard(plan: unknown, message: HubMessage, lanes: readonly LaneFa
   return guardWords(verdictOf(data, message, lanes));
 }
 
-function verdictOf({ actions }: WorkerPlan, message: HubMessage, lanes: readonly LaneFacts[]): Verdict {
+function verdictOf({ actions }: WorkerPlan, message: HubMessage, lanes: () => readonly LaneFacts[]): Verdict {
   // Reading it and the run's note come with an answer, by themselves; alone they would hide the message.
   const [words, ...more] = actions.filter(
     (action) => action.kind === 'route_answer' || action.kind === 'reply',
@@ -69,7 +72,7 @@ function verdictOf({ actions }: WorkerPlan, message: HubMessage, lanes: readonly
   if (words === undefined) return escalate('the plan answers nothing');
   if (more.length > 0) return escalate('the plan answers more than once');
   if (words.kind === 'reply') return { kind: 'draft', body: words.payload.body };
-  const lane = lanes.find(({ id }) => id === words.payload.lane);
+  const lane = lanes().find(({ id }) => id === words.payload.lane);
   if (lane === undefined) return escalate('the plan names a lane that the message’s words do not lead to');
   return { kind: 'answer', lane: lane.id, body: answerFrom(lane, message.id) };
 }

@@ -21,12 +21,20 @@ export interface LanesFound {
 
 export type FindLane = (need: string) => LanesFound;
 
+/** Needs whose answer is kept: the same greeting stands in many messages, and each sentence is asked for more than once. */
+const KEPT = 10_000;
+
 /** Looks needs up in the catalog as `warden route find` does. */
 export function lanesOf(catalog: Pick<Searchable, 'index' | 'view'>): FindLane {
+  const kept = new Map<string, LanesFound>();
   return (need) => {
+    const known = kept.get(need);
+    if (known !== undefined) return known;
     const { outcome, matches } = find(catalog.index, need, false);
     const meant = outcome === 'ambiguous' ? matches : matches.slice(0, 1);
-    return { outcome, lanes: meant.map(({ entry }) => factsOf(catalog.view(entry))) };
+    const found = { outcome, lanes: meant.map(({ entry }) => factsOf(catalog.view(entry))) };
+    if (kept.size < KEPT) kept.set(need, found);
+    return found;
   };
 }
 

@@ -13,6 +13,7 @@ import { escalation } from './plan.ts';
 
 /** A model takes seconds for each. */
 const AT_MOST = 50;
+const AT_ONCE = 4;
 
 const CHARTER = `You sort messages to ops-warden, which tells where credentials come from and never holds one.
 You get one message as JSON and the lanes of the catalog that its words may mean. Answer with one JSON object and nothing else:
@@ -26,9 +27,10 @@ export function llmBrain(model: Model): Brain {
   return {
     name: 'llm',
     atMost: AT_MOST,
+    atOnce: AT_ONCE,
     async plan(message, lanes) {
       try {
-        const plan = planIn(await model.complete(CHARTER, dataOf(message, lanes)));
+        const plan = planIn(await model.complete(CHARTER, dataOf(message, lanes())));
         return plan ?? escalation('the model’s answer holds no plan');
       } catch (thrown) {
         const why = thrown instanceof ExchangeError ? thrown.message : 'answers what is none of its answers';

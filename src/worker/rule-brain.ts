@@ -22,6 +22,7 @@ export function ruleBrain(findLane: FindLane): Brain {
   return {
     name: 'rule',
     atMost: MAX_MESSAGES,
+    atOnce: 1,
     plan: async (message) => planFor(message, findLane),
   };
 }

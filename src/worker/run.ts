@@ -13,8 +13,8 @@ import { noteProgress, resume, type Sending, sendReply } from './send.ts';
 
 export type Tier = 'dry-run' | 'conservative' | 'full-auto';
 
-/** At the same time: replies to the hub, questions to a model. */
-const AT_ONCE = 8;
+/** Replies to the hub at the same time: their records share syncs. */
+const AT_ONCE = 16;
 
 export interface Report {
   readonly tier: Tier;
@@ -31,8 +31,8 @@ export interface Report {
   readonly waiting: number;
 }
 
-/** Does `work` for each, several at a time. After a failure no other is begun; throws the first. */
-async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/** Does `work` for each, `atOnce` at a time. After a failure no other is begun; throws the first. */
+async function each<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
   let next = 0;
   let failed = false;
   const one = async () => {
@@ -48,7 +48,7 @@ async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): P
       }
     }
   };
-  const ended = await Promise.allSettled(Array.from({ length: AT_ONCE }, one));
+  const ended = await Promise.allSettled(Array.from({ length: atOnce }, one));
   for (const result of ended) if (result.status === 'rejected') throw result.reason;
 }
 
@@ -63,7 +63,7 @@ async function decide(
   const fresh = inbox.messages.filter(({ id }) => !seen.has(id));
   const looked = fresh.slice(0, judging.brain.atMost);
   const found = new Map<string, Decided>();
-  await each(looked, async (message) => {
+  await each(looked, judging.brain.atOnce, async (message) => {
     found.set(message.id, { message, verdict: await judge(message, judging) });
   });
   const threads = new Set<string>();
@@ -128,7 +128,7 @@ async function sendAll(sending: Sending, { brain }: Judging, answers: readonly D
   const refused = new Map<string, Decided>();
   let failure: unknown;
   try {
-    await each(answers, async ({ message, verdict }) => {
+    await each(answers, AT_ONCE, async ({ message, verdict }) => {
       if (verdict.kind !== 'answer') return;
       const { id, from: to, thread } = message;
       try {
@@ -195,7 +195,7 @@ async function keep(sending: Sending, report: Report): Promise<void> {
       }),
     ),
   );
-  seen.mark(
+  await seen.mark(
     left.map(({ message: { id, from, thread }, verdict: { kind } }) => ({
       id,
       step: 'done',

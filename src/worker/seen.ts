@@ -7,7 +7,7 @@ import {
   closeSync,
   constants,
   existsSync,
-  fdatasyncSync,
+  fdatasync,
   ftruncateSync,
   openSync,
   readFileSync,
@@ -127,6 +127,9 @@ export function readMemory(stateDir: string): Memory {
 /** The same, to be added to. */
 export class Seen extends Memory {
   readonly #fd: number;
+  /** Those whose sync has not begun. */
+  #group: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
 
   /** Opens it for writing; only under the worker's lock. Throws `malformed`, `state_unwritable`. */
   constructor(stateDir: string) {
@@ -144,20 +147,31 @@ export class Seen extends Memory {
     }
   }
 
-  /** Durable when it returns. Throws `state_unwritable`: then nothing may be done. */
-  mark(entries: readonly SeenLine[]): void {
-    if (entries.length === 0) return;
+  /** Resolves when it is durable; what is marked meanwhile shares a sync. Rejects with `state_unwritable`: then nothing may be done. */
+  mark(entries: readonly SeenLine[]): Promise<void> {
+    if (entries.length === 0) return Promise.resolve();
     try {
       const bytes = Buffer.from(textOf(entries));
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
-      fdatasyncSync(this.#fd);
     } catch (cause) {
-      throw unwritable(FILE, cause);
+      return Promise.reject(unwritable(FILE, cause));
     }
     for (const entry of entries) {
       this.byId.set(entry.id, entry);
       if (entry.as === 'answer' && entry.thread !== undefined) this.threads.add(entry.thread);
     }
+    this.#group ??= this.#sync();
+    return this.#group;
+  }
+
+  async #sync(): Promise<void> {
+    // The former has begun without these lines; and all of this turn join.
+    await Promise.allSettled([this.#syncing, new Promise((resolve) => setImmediate(resolve))]);
+    this.#group = undefined;
+    this.#syncing = new Promise((resolve, reject) => {
+      fdatasync(this.#fd, (error) => (error ? reject(unwritable(FILE, error)) : resolve()));
+    });
+    await this.#syncing;
   }
 
   close(): void {

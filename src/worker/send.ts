@@ -68,7 +68,7 @@ export async function sendReply(sending: Sending, reply: Reply): Promise<void> {
   const { hub, seen, trail, caller } = sending;
   const { id, to, thread, body, by } = reply;
   const line = lineOf(reply);
-  seen.mark([{ ...line, step: 'sending' }]);
+  await seen.mark([{ ...line, step: 'sending' }]);
   const record = { event: 'worker.reply', ...recordOf(caller, id, to, reply.lane), source: by } as const;
   let asked = false;
   let sent = false;
@@ -78,7 +78,7 @@ export async function sendReply(sending: Sending, reply: Reply): Promise<void> {
       const key = createHash('sha256').update(`reply\n${id}`).digest('hex');
       await hub.send({ to, subject: subjectOf(id), body, thread, key });
       sent = true;
-      seen.mark([{ ...line, body: undefined, step: 'sent' }]);
+      await seen.mark([{ ...line, body: undefined, step: 'sent' }]);
     });
   } catch (thrown) {
     const { code } = asWardenError(thrown);
@@ -86,7 +86,7 @@ export async function sendReply(sending: Sending, reply: Reply): Promise<void> {
     const back = !asked || (!sent && ['hub_unreachable', 'hub_refused', 'malformed'].includes(code));
     const toPerson = by === 'person' || code === 'hub_refused';
     if (back)
-      seen.mark([toPerson ? { ...line, ...AS_DRAFT } : { ...line, body: undefined, step: 'released' }]);
+      await seen.mark([toPerson ? { ...line, ...AS_DRAFT } : { ...line, body: undefined, step: 'released' }]);
     throw thrown;
   }
   await markRead(sending, { ...line, body: undefined, step: 'sent' });
@@ -104,7 +104,7 @@ async function markRead({ hub, seen, trail, caller }: Sending, line: SeenLine): 
     if (code !== 'hub_refused') throw thrown;
     await trail.append({ ...record, phase: 'single', outcome: 'denied', error_code: code, message });
   }
-  seen.mark([{ ...line, step: 'done' }]);
+  await seen.mark([{ ...line, step: 'done' }]);
 }
 
 /** Ends what another worker has begun. Returns the replies that may have been sent, as drafts, which are kept. Throws what the hub throws. */
@@ -137,12 +137,12 @@ export async function resume(sending: Sending): Promise<readonly Draft[]> {
           message: 'a worker was stopped while it sent this, and it is not on the hub: left to a person',
         });
         changeDrafts(stateDir, [draft]);
-        seen.mark([{ ...line, ...AS_DRAFT }]);
+        await seen.mark([{ ...line, ...AS_DRAFT }]);
         lost.push(draft);
         continue;
       }
       await trail.append({ ...record, outcome: 'ok', message: 'found on the hub' });
-      seen.mark([{ ...line, body: undefined, step: 'sent' }]);
+      await seen.mark([{ ...line, body: undefined, step: 'sent' }]);
     }
     await markRead(sending, { ...line, body: undefined, step: 'sent' });
     changeDrafts(stateDir, [], [id]);

@@ -170,6 +170,7 @@ describe('full-auto', () => {
     const brain: Brain = {
       name: 'llm',
       atMost: 1,
+      atOnce: 1,
       plan: async () => ({ actions: [{ kind: 'reply', payload: { body: 'Ask railiance.' } }] }),
     };
     ask('m2');
@@ -322,11 +323,14 @@ describe('the memory', () => {
     await expect(runIn('conservative')).rejects.toMatchObject({ code: 'malformed' });
   });
 
-  test('is written anew when most of it is old', () => {
+  test('is written anew when most of it is old', async () => {
     writeFileSync(directory.join('worker-seen.jsonl'), '', { mode: 0o600 });
     const seen = new Seen(directory.path);
     const line = { id: 'm1', as: 'answer', from: 'a' } as const;
-    for (let i = 0; i < 1_100; i += 1) seen.mark([{ ...line, step: i % 2 === 0 ? 'sending' : 'done' }]);
+    const steps = Array.from({ length: 1_100 }, (_, i) =>
+      i % 2 === 0 ? ('sending' as const) : ('done' as const),
+    );
+    await seen.mark(steps.map((step) => ({ ...line, step })));
     seen.close();
     const lines = () => readFileSync(directory.join('worker-seen.jsonl'), 'utf8').trim().split('\n').length;
     expect(lines()).toBe(1_100);

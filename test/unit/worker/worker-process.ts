@@ -42,11 +42,7 @@ function watched({ hub, seen, trail, ...rest }: Sending): Sending {
       hasAnswered: (thread) => seen.hasAnswered(thread),
       lineOf: (id) => seen.lineOf(id),
       unfinished: () => seen.unfinished(),
-      mark(lines) {
-        step();
-        seen.mark(lines);
-        step();
-      },
+      mark: (lines) => around(() => seen.mark(lines)),
     },
     trail: { append: (record) => around(() => trail.append(record)) },
   };
