@@ -16,7 +16,21 @@ export interface Undone {
 }
 
 /** In state_dir. */
-const STATE_NAMES = ['audit', 'audit.key', 'promotions', 'ssh-ca.json', 'agent.log'] as const;
+const STATE_NAMES = [
+  'audit',
+  'audit.key',
+  'break-glass.json',
+  'promotions',
+  'ssh-ca.json',
+  'agent.log',
+  'worker-seen.jsonl',
+  'worker-drafts.json',
+  'worker-digest.md',
+  'worker-checks.json',
+  'worker-tick.log',
+  'worker.lock',
+  'worker-checks.lock',
+] as const;
 /** In the directory of the daemon's sockets; `route` is what was read of the catalog. */
 const RUNTIME_NAMES = ['agent.sock', 'control.sock', 'agent.pid', 'daemons', 'to', 'lane', 'route'] as const;
 

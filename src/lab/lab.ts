@@ -1,6 +1,6 @@
 /**
  * The whole lab for people without infrastructure: the OpenBao stand-in, an SSH server that a lane covers, a second one that no lane
- * covers, and a ready configuration for `warden agent` in one directory. NOT FOR PRODUCTION. Loopback only.
+ * covers, a State Hub, and a ready configuration for `warden agent` in one directory. NOT FOR PRODUCTION. Loopback only.
  */
 
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import { WardenError } from '../errors.ts';
 import { account } from '../system/account.ts';
 import type { Clock } from '../system/clock.ts';
+import { startLabHub } from './hub.ts';
 import { type LabOpenBao, type LabOpenBaoOptions, startLabOpenBao } from './openbao.ts';
 import { type Signer, startRealOpenBao } from './real-openbao.ts';
 import type { LoginReport } from './ssh-auth.ts';
@@ -19,6 +20,11 @@ export const LAB_ROLE = 'warden-jit';
 const TOKEN_VARIABLE = 'WARDEN_LAB_TOKEN';
 const TOKEN_TTL_SECONDS = 8 * 3600;
 const NOTE = 'warden lab: NOT FOR PRODUCTION';
+/** For `warden worker run`: one that it answers, one that it leaves to a person. */
+const MESSAGES = [
+  { from_agent: 'agt-demo', subject: 'npm', body: 'How do I get the npm token to publish whynot-design?' },
+  { from_agent: 'agt-demo', subject: 'npm', body: 'Please rotate the npm token.' },
+];
 
 /** What every lab is made with, whoever signs. */
 export interface HouseOptions {
@@ -44,6 +50,8 @@ export interface House {
   /** What to export to use the lab. */
   readonly exports: Readonly<Record<string, string>>;
   readonly openbaoUrl: string;
+  /** The stand-in of the State Hub, with two messages. */
+  readonly hubUrl: string;
   readonly sshPort: number;
   /** A server with a host key of its own, in known_hosts but in no lane: it gets no certificate. */
   readonly otherSshPort: number;
@@ -114,6 +122,7 @@ function writeConfiguration(
   logins: readonly string[],
   openbao: Signer,
   hosts: readonly string[],
+  hubUrl: string,
 ): string {
   writeYaml(join(dir, 'inventory.yaml'), {
     actors: { 'adm-lab': { type: 'adm', principals: [...logins], ttl_hours: 1, description: NOTE } },
@@ -151,6 +160,7 @@ function writeConfiguration(
       socket: join(directory(join(dir, 'run')), 'agent.sock'),
       known_hosts: [join(dir, 'known_hosts')],
     },
+    worker: { hub_url: hubUrl },
   });
 }
 
@@ -195,6 +205,9 @@ async function furnish(options: HouseOptions, dir: string, signer: Signer): Prom
     return server;
   };
   try {
+    const hub = await startLabHub();
+    running.push(hub);
+    for (const message of MESSAGES) hub.put(message);
     const lane = await ssh(options.port ?? 0);
     const other = await ssh(0);
     const knownHosts = write(
@@ -206,10 +219,11 @@ async function furnish(options: HouseOptions, dir: string, signer: Signer): Prom
     return {
       dir,
       exports: {
-        WARDEN_CONFIG: writeConfiguration(dir, logins, signer, names(lane.port)),
+        WARDEN_CONFIG: writeConfiguration(dir, logins, signer, names(lane.port), hub.url),
         BAO_TOKEN_PATH: token,
       },
       openbaoUrl: signer.url,
+      hubUrl: hub.url,
       sshPort: lane.port,
       otherSshPort: other.port,
       logins,

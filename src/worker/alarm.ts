@@ -1,6 +1,7 @@
 /**
  * Looks at a message before any brain does: one that speaks to the machine instead of asking a person's question goes to a person. A list
- * of forms stops who does not know it; what the worker can do at all is bounded in judge.ts and does not depend on it.
+ * of forms stops who does not know it; what the worker can do at all is bounded in judge.ts and does not depend on it. Every repetition in
+ * a form that can meet itself is bounded: a message must not be able to keep the worker busy.
  */
 import { looksSecret } from '../system/secret-shapes.ts';
 import type { HubMessage } from './message.ts';
@@ -25,11 +26,11 @@ const FORMS: readonly (readonly [form: RegExp, why: string])[] = [
     'it tells whoever answers what to be',
   ],
   [
-    /^\s*[>#*\s]*(?:system|assistant|user|developer|human|ai|tool|instructions?|response)\s*(?:\(.{0,40}\))?\s*:/m,
+    /^[ \t>#*]{0,20}(?:system|assistant|user|developer|human|ai|tool|instructions?|response)\s*(?:\(.{0,40}\))?\s*:/m,
     'it pretends to be another speaker',
   ],
   [
-    /<[|!/?]?[a-z_][^<>]{0,200}>|<!--|\[\/?(?:inst|system|sys)\]|^#{2,}\s*(?:instruction|system|response)|`{3}|-{3,}\s*end\b|\bend of (?:the )?(?:message|data|input)\b/m,
+    /<[|!/?]?[a-z_][^<>]{0,200}>|<!--|\[\/?(?:inst|system|sys)\]|^#{2,}\s*(?:instruction|system|response)|`{3}|-{3,9}[ \t]{0,9}end\b|\bend of (?:the )?(?:message|data|input)\b/m,
     'it has marks of a prompt',
   ],
   [
@@ -51,7 +52,7 @@ const FORMS: readonly (readonly [form: RegExp, why: string])[] = [
     'it wants a value',
   ],
   [
-    /\$\(|`[^`\n]+`|\|\s*(?:ba|z)?sh\b|\brm -|\b(?:curl|wget|eval|sudo|chmod|nc) |&&|~\/\.|\/etc\/|\bjavascript:|\bdata:[a-z]+\/|!\[[^\]]*\]\(/,
+    /\$\(|`[^`\n]+`|\|\s*(?:ba|z)?sh\b|\brm -|\b(?:curl|wget|eval|sudo|chmod|nc) |&&|~\/\.|\/etc\/|\bjavascript:|\bdata:[a-z]+\/|!\[[^\]]{0,200}\]\(/,
     'it holds commands',
   ],
   [
@@ -99,8 +100,8 @@ function plain(text: string): string {
 
 /** Words that are spelt with digits, as letters. */
 function unleet(text: string): string {
-  return text.replace(/[a-z0134579@$]*[a-z][a-z0134579@$]*/g, (word) =>
-    word.replace(/[0134579@$]/g, (sign) => LOOKS_LIKE[sign] ?? sign),
+  return text.replace(/[a-z0134579@$]+/g, (word) =>
+    /[a-z]/.test(word) ? word.replace(/[0134579@$]/g, (sign) => LOOKS_LIKE[sign] ?? sign) : word,
   );
 }
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { type LabHub, type LabRequest, startLabHub } from '../../src/lab/hub.ts';
+import { startLabHome } from '../support/lab.ts';
 import { blocks, blocksOf } from '../support/pages.ts';
 import { type Background, type Environment, type Result, run, start, until } from '../support/process.ts';
 import { type TempDirectory, tempDirectory } from '../support/temp.ts';
@@ -109,6 +110,17 @@ test('docs/worker.md, word by word', async () => {
     home.write('warden.yaml', text);
     expect(await worker(['status'])).toMatchObject({ code: 0, stderr: '' });
   }
+});
+
+test('in the lab, where two messages wait', async () => {
+  const lab = await startLabHome();
+  const dry = await lab.cli(['worker', 'run']);
+  const ran = await lab.cli(['worker', 'run', '--execute', '--full-auto']);
+  const view = await lab.cli(['activity', '--kind', 'worker', '--json']);
+  await lab.remove();
+  expect(dry.stdout).toContain('2 new: 0 answered, 1 drafted, 1 for a person');
+  expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('1 answered, 0 drafted, 1 for') });
+  expect(JSON.parse(view.stdout)).toHaveLength(7);
 });
 
 test('with other words from standard input', async () => {

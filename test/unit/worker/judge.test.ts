@@ -1,7 +1,9 @@
 /** What becomes of a message: clear questions are answered in the catalog's words, everything else goes to a person, whatever it says. */
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { LlmConfig } from '../../../src/config/config.ts';
-import { judge, type Verdict } from '../../../src/worker/judge.ts';
+import { guard, judge, type Verdict } from '../../../src/worker/judge.ts';
+import { planIn } from '../../../src/worker/llm-answer.ts';
 import { llmBrain } from '../../../src/worker/llm-brain.ts';
 import { modelAt } from '../../../src/worker/llm-endpoint.ts';
 import type { HubMessage } from '../../../src/worker/message.ts';
@@ -193,5 +195,63 @@ describe('a model', () => {
     const [asked] = started[0]?.asked ?? [];
     expect(asked?.path).toBe('/execute');
     expect(Object.keys(JSON.parse(asked?.body ?? ''))).toEqual(['prompt']);
+  });
+});
+
+describe('whatever comes', () => {
+  // The forms are many and the texts are others': one that takes minutes ends by the test's own limit.
+  test.each([
+    '\n',
+    '\r\n',
+    ' ',
+    '\t',
+    '-',
+    '1',
+    'a ',
+    '<',
+    '![',
+    '`',
+    '> ',
+    'send ',
+    'user ',
+    'as the a ',
+    's e ',
+    '[',
+    '{"',
+  ])('a message of nothing but %j ends soon', async (piece) => {
+    const verdict = await byRule(messageOf(piece.repeat(3_900 / piece.length)));
+    expect(verdict.kind).toBe('escalate');
+  });
+
+  const lanes = () => findByWord('npm').lanes;
+  const json = fc.jsonValue({ maxDepth: 4 });
+  const kinds = fc.constantFrom('route_answer', 'reply', 'progress_note', 'mark_read', 'escalate', 'other');
+  const action = fc.record({
+    kind: kinds,
+    payload: fc.oneof(json, fc.constantFrom({ lane: 'npm-publish' }, { lane: 'ssh-host' }, { body: 'x' })),
+  });
+
+  test('of a plan: an answer is the catalog’s, in its own words', () => {
+    fc.assert(
+      fc.property(fc.oneof(json, fc.record({ actions: fc.array(action, { maxLength: 5 }) })), (plan) => {
+        const verdict = guard(plan, messageOf('npm'), lanes);
+        if (verdict.kind === 'answer') {
+          expect(verdict.lane).toBe('npm-publish');
+          expect(verdict.body).toMatch(/^What serves this: npm-publish /);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('of a model’s text: no plan, or one object', () => {
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(fc.constantFrom('{', '}', '"', '\\', 'a', ':', '[', ']')).map((a) => a.join('')),
+    );
+    fc.assert(
+      fc.property(text, (each) => ['undefined', 'object'].includes(typeof planIn(each))),
+      { numRuns: 5_000 },
+    );
   });
 });
