@@ -27,7 +27,7 @@ export async function withHub<T>({ worker }: Config, work: (hub: Hub) => Promise
 
 /** The worker on this machine. */
 export function workerOf({ stateDir }: Config, flags: CommonFlags, hub: Hub): Worker {
-  const caller = { uid: pathInput(flags).uid, pid: process.pid, exe: process.execPath };
+  const caller = { uid: pathInput(flags).uid, pid: process.pid };
   return { hub, stateDir, clock: systemClock, caller };
 }
 
