@@ -55,7 +55,7 @@ test('a daemon in the background that began as a pure relay mints once its confi
   expect(await login()).toMatchObject({ code: 0 });
   expect((await status()).signed).toBe(1);
   const trail = readFileSync(home.directory.join('lab', 'state', 'audit', 'trail.jsonl'), 'utf8');
-  expect(trail).toMatch(/"agent\.start".*\n.*"config\.changed".*lane lab added.*\n.*"cert\.mint"/);
+  expect(trail).toMatch(/"daemon\.start".*\n.*"config\.changed".*lane lab added.*\n.*"cert\.intent"/);
   expect(readFileSync(log, 'utf8')).toMatch(/read again.*\n(.*\n)*.*"msg":"minted"/);
 
   // As logrotate does it.
