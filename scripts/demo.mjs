@@ -48,7 +48,7 @@ const seen = [];
 const warden = (...args) => must([WARDEN, ...args], { WARDEN_CONFIG: config });
 const session = (host, ...words) => ['ssh', '-F', sshConfig, host, ...words];
 const withAgent = () => ({ SSH_AUTH_SOCK: socket });
-const issuances = async () => JSON.parse(await warden('activity', '--json'));
+const issuances = async () => JSON.parse(await warden('activity', '--kind', 'sign', '--json'));
 
 /** What the server has let in, as sshd tells with ExposeAuthInfo: the remote command reads it there. */
 const READ_AUTH = `cut -d' ' -f2- "$SSH_USER_AUTH"`;
