@@ -109,11 +109,13 @@ export class LoginWait {
   /** Nobody waits for this one any more: the configuration has another. */
   replaced(credential: Credential): void {
     this.#replaced.add(credential);
+    this.#visits.get(credential)?.end();
   }
 
   /** Nobody waits any more. */
   stop(): void {
     this.#stopped = true;
+    for (const visit of this.#visits.values()) visit.end();
   }
 
   #takeSlot(refusal: WardenError, login: Waiting): void {

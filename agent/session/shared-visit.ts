@@ -7,7 +7,8 @@ const VISIT_MS = 300_000;
 
 export class SharedVisit implements Dialogue {
   readonly by = 'ssh';
-  readonly signal = AbortSignal.timeout(VISIT_MS);
+  readonly #over = new AbortController();
+  readonly signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(VISIT_MS)]);
   #page: Page | undefined;
   #failure: WardenError | undefined;
 
@@ -39,5 +40,10 @@ export class SharedVisit implements Dialogue {
 
   visit(page: Page): void {
     this.#page = page;
+  }
+
+  /** Nobody is to log in by it any more. */
+  end(): void {
+    this.#over.abort();
   }
 }

@@ -2,7 +2,7 @@
  * docs/openbao.md, `method: oidc`: a person logs in by browser at a real OpenID Connect provider, in each of OpenBao's three callback modes,
  * and what becomes of a login that is given up, refused, taken over, or meddled with.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findSecrets, useCredentialRig } from '../support/credential-rig.ts';
@@ -351,6 +351,21 @@ describe('ssh waits, and says itself where to log in', () => {
     await browse(url, ALICE);
     expect(await client.ended).toMatchObject({ code: 0 });
     for (const each of [first, second]) expect(await each.ended).toMatchObject({ code: 0 });
+  });
+
+  test('a configuration with another role: the former address leads nowhere, and its port is free', async () => {
+    const warden = await atOurPort({}, { lane: WAIT });
+    const first = ssh(warden);
+    const former = await told(first);
+    const text = readFileSync(warden.configFile, 'utf8');
+    writeFileSync(warden.configFile, text.replace('role: people', 'role: People'));
+    expect(await warden.cli(['agent', '--reload'])).toMatchObject({ code: 0 });
+    expect(await first.ended).toMatchObject({ code: 255 });
+    const next = ssh(warden);
+    const output = await next.waitFor(/\(role People at auth\/oidc\), at:\r+\nhttp\S+\r+\n/);
+    expect(await browse(former, ALICE)).toContain('not the login that warden waits for');
+    await browse(/^http\S+/m.exec(output)?.[0] ?? '', ALICE);
+    expect(await next.ended).toMatchObject({ code: 0 });
   });
 
   test('also by the agent of one ssh, which no command finds', async () => {
