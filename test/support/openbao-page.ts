@@ -41,14 +41,12 @@ export interface OpenBaoPage {
 
 /** The page on a file's rig; the role and its policy are made before the tests. */
 export function useOpenBaoPage(rig: () => CredentialRig): OpenBaoPage {
+  const block = (name: string) => blocks('docs/openbao.md', `openbao:${name}`);
   beforeAll(async () => {
     const { bao } = rig();
     await bao.writeRole(ROLE);
-    await bao.api('POST', `sys/policies/acl/${ROLE}`, {
-      policy: `path "ssh/sign/${ROLE}" { capabilities = ["update"] }`,
-    });
+    await bao.api('POST', `sys/policies/acl/${ROLE}`, { policy: block('policy') });
   });
-  const block = (name: string) => blocks('docs/openbao.md', `openbao:${name}`);
   return {
     block,
     asAdministrator: (script) => asAdministrator(rig().bao, rig().directory, script),
