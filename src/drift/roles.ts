@@ -8,8 +8,10 @@ export interface RoleNeed {
   readonly name: string;
   readonly principals: ReadonlySet<string>;
   readonly ttlSeconds: number;
-  /** Undefined: some ask for the role's defaults. */
-  readonly extensions: ReadonlySet<string> | undefined;
+  /** Asked for by name. */
+  readonly extensions: ReadonlySet<string>;
+  /** Whether some ask for none by name, and get the role's defaults. */
+  readonly defaults: boolean;
 }
 
 /** The roles that lanes and actors with files use, with all that may be asked of them. */
@@ -32,14 +34,12 @@ export function roleNeeds({
   ];
   return [...new Set(asks.map(({ role }) => role))].map((name) => {
     const its = asks.filter(({ role }) => role === name);
-    const extensions = its.map((each) => each.extensions);
     return {
       name,
       principals: new Set(its.flatMap(({ principals }) => principals)),
       ttlSeconds: Math.max(...its.map(({ ttlSeconds }) => ttlSeconds)),
-      extensions: extensions.includes(undefined)
-        ? undefined
-        : new Set(extensions.flatMap((list) => list ?? [])),
+      extensions: new Set(its.flatMap(({ extensions }) => extensions ?? [])),
+      defaults: its.some(({ extensions }) => extensions === undefined),
     };
   });
 }
@@ -56,7 +56,8 @@ export function roleDrift(
   if (typeof fields === 'string') return [drift('unreachable', subject, '~', fields, source)];
   const wider = (what: string) => drift('role_wider_than_catalog', subject, '+', what, source);
   const narrower = (what: string) => drift('role_narrower', subject, '-', what, source);
-  const { allowedUsers, usersTemplate, maxTtlSeconds, allowedExtensions, userKeyIds } = fields;
+  const { allowedUsers, usersTemplate, maxTtlSeconds, allowedExtensions, defaultExtensions, userKeyIds } =
+    fields;
   const any = allowedUsers.includes('*');
   const allowed = (name: string) => allowedExtensions.includes('*') || allowedExtensions.includes(name);
   return [
@@ -78,9 +79,11 @@ export function roleDrift(
       ? [narrower(`max_ttl ${maxTtlSeconds} s, ${need.ttlSeconds} s may be asked for`)]
       : []),
     ...(allowedExtensions.includes('*') ? [wider('allowed_extensions is *')] : []),
-    ...[...(need.extensions ?? [])]
-      .filter((name) => !allowed(name))
-      .map((name) => narrower(`extension ${name}`)),
+    ...allowedExtensions
+      .filter((name) => name !== '*' && !need.extensions.has(name))
+      .filter((name) => !(need.defaults && defaultExtensions.includes(name)))
+      .map((name) => wider(`extension ${name}, which nobody asks for`)),
+    ...[...need.extensions].filter((name) => !allowed(name)).map((name) => narrower(`extension ${name}`)),
     ...(userKeyIds && keyId === 'none' ? [wider('allow_user_key_ids, and no key id is asked for')] : []),
     ...(!userKeyIds && keyId === 'actor' ? [narrower('allow_user_key_ids: openbao.key_id is actor')] : []),
   ];

@@ -58,7 +58,12 @@ beforeEach(async () => {
     ttl: '2m',
     allowed_extensions: 'permit-pty',
   });
-  await bao.writeRole('agt-role', { allowed_users: 'agt-task', max_ttl: '1h' });
+  // Its default; nobody asks for more by name.
+  await bao.writeRole('agt-role', {
+    allowed_users: 'agt-task',
+    max_ttl: '1h',
+    allowed_extensions: 'permit-pty',
+  });
   await bao.api('POST', `sys/policies/acl/${bao.role}`, {
     policy: `path "${bao.mount}/roles/*" { capabilities = ["read"] }`,
   });
@@ -112,7 +117,11 @@ test('roles: wider and narrower, principal by principal', async () => {
     allowed_extensions: '*',
     allow_user_key_ids: true,
   });
-  await bao.writeRole('agt-role', { allowed_users: '*', max_ttl: '30m' });
+  await bao.writeRole('agt-role', {
+    allowed_users: '*',
+    max_ttl: '30m',
+    allowed_extensions: 'permit-pty,permit-user-rc',
+  });
   const { code, found } = await look();
   expect(code).toBe(1);
   const severity: Record<string, string> = { role_wider_than_catalog: 'high', role_narrower: 'medium' };
@@ -125,6 +134,7 @@ test('roles: wider and narrower, principal by principal', async () => {
     ['role_wider_than_catalog', 'allow_user_key_ids, and no key id is asked for'],
     ['role_wider_than_catalog', 'allowed_users is *'],
     ['role_narrower', 'max_ttl 1800 s, 3600 s may be asked for'],
+    ['role_wider_than_catalog', 'extension permit-user-rc, which nobody asks for'],
   ]);
 });
 
