@@ -56,25 +56,35 @@ const first = {
   },
 };
 
-// Node starts CommonJS a fifth of its own start faster, but esbuild splits only ES modules: so each part is converted afterwards.
-const cli = { ...bundle, outExtension: { '.js': '.cjs' }, write: false };
-const parts = await Promise.all([
-  build({ ...cli, entryPoints: { warden: 'src/cli/main.ts' }, plugins: [first], metafile: true }),
-  build({ ...cli, entryPoints: later, plugins: [lean], splitting: true }),
-]);
-const heavy = Object.values(parts[0].metafile.outputs).flatMap(({ inputs }) =>
+// Node starts CommonJS a fifth of its own start faster. import() would start the ES module loader.
+const common = {
+  format: 'cjs',
+  supported: { 'dynamic-import': false },
+  define: { ...bundle.define, 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
+};
+const cli = { ...bundle, outExtension: { '.js': '.cjs' } };
+// As CommonJS at once: what is imported later, Node's own modules too, is then loaded later.
+const { metafile } = await build({
+  ...cli,
+  ...common,
+  entryPoints: { warden: 'src/cli/main.ts' },
+  plugins: [first],
+  metafile: true,
+});
+const heavy = Object.values(metafile.outputs).flatMap(({ inputs }) =>
   Object.keys(inputs).filter((path) => /node_modules\/(commander|yaml|zod)\//.test(path)),
 );
 if (heavy.length > 0) throw new Error(`the command line would begin with ${heavy.join(', ')}`);
-for (const { path, text } of parts.flatMap(({ outputFiles }) => outputFiles)) {
-  const { code } = await transform(text, {
-    ...minify,
-    ...target,
-    format: 'cjs',
-    // import() would start the ES module loader.
-    supported: { 'dynamic-import': false },
-    define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
-  });
+// esbuild splits only ES modules: so each part is converted afterwards.
+const { outputFiles } = await build({
+  ...cli,
+  entryPoints: later,
+  plugins: [lean],
+  splitting: true,
+  write: false,
+});
+for (const { path, text } of outputFiles) {
+  const { code } = await transform(text, { ...minify, ...target, ...common });
   writeFileSync(join('dist.new', basename(path)), code);
 }
 const { shareFiles } = await importSource('src/reference/share.ts', bundle.define);
