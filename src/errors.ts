@@ -162,8 +162,9 @@ export function asWardenError(thrown: unknown): WardenError {
   });
 }
 
-/** The system's error name (`ENOSPC`, `ECONNREFUSED`…) of a thrown thing, or an empty string. */
+/** The system's error name (`ENOSPC`, `ECONNREFUSED`…) of a thrown thing, or an empty string: warden's own codes are none. */
 export function errnoOf(thrown: unknown): string {
+  if (thrown instanceof WardenError) return '';
   if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string') return thrown.code;
   return '';
 }
