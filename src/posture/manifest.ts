@@ -106,11 +106,15 @@ function tiers({ file, data }: Manifest, lattice: Lattice): readonly Posture[] {
 /** Judges the manifest. */
 export function manifestPosture(manifest: Manifest, lattice: Lattice): readonly Posture[] {
   const { file, data } = manifest;
+  // Not by index: a flow may name anything, `constructor` too.
+  const workloads = new Map(Object.entries(data.workloads));
+  const secrets = new Map(Object.entries(data.secrets));
   const flows = data.flows.map((flow, index) => {
     const subject = `flow ${flow.secret} to ${flow.to}`;
     const evidence = `${file.path}:${file.lineOf(['flows', index])}`;
-    const [workload, secret] = [data.workloads[flow.to], data.secrets[flow.secret]];
-    const from = flow.from === undefined ? undefined : data.workloads[flow.from];
+    const workload = workloads.get(flow.to);
+    const secret = secrets.get(flow.secret);
+    const from = flow.from === undefined ? undefined : workloads.get(flow.from);
     const unlisted = [
       ...(workload === undefined ? [`no workload ${flow.to} is listed`] : []),
       ...(secret === undefined ? [`no secret ${flow.secret} is listed`] : []),

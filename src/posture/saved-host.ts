@@ -44,8 +44,10 @@ export interface SavedHost {
 }
 
 function linesOf(path: string): readonly string[] {
-  const { size } = statSync(path);
-  if (size > MAX_FILE_BYTES)
+  const stats = statSync(path);
+  // What a host has packed may be anything: reading a FIFO would never end.
+  if (!stats.isFile()) throw new WardenError('malformed', 'is no file');
+  if (stats.size > MAX_FILE_BYTES)
     throw new WardenError('limit_exceeded', `is longer than ${MAX_FILE_BYTES} bytes`);
   return readFileSync(path, 'utf8').split('\n');
 }

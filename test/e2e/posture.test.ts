@@ -358,6 +358,16 @@ describe('OpenBao', () => {
     expect(code).toBe(0);
   });
 
+  test('the role that warden init --server makes', async () => {
+    const { stdout } = await warden.cli(['init', '--server', '--principals', 'ops']);
+    const [, fields = ''] = /<<JSON\n(.*?)\nJSON\n/s.exec(stdout) ?? [];
+    const made = await bao.api('POST', `${bao.mount}/roles/${bao.role}`, fields.replace('$users', 'ops'));
+    onTestFinished(() => bao.writeRole(bao.role, jitRole(['ops'])));
+    expect(made.status).toBeLessThan(300);
+    const { found } = await check('--ca');
+    expect(found.filter(({ status }) => status !== 'pass')).toEqual([]);
+  });
+
   test('what the token may not see is unknown: exit 2', async () => {
     const blind = await startWarden({
       openbao: { addr: bao.addr, token: bao.token },
@@ -414,7 +424,7 @@ flows:
   - { secret: plain, to: trial, synthetic: true }
   - { secret: plain, to: old, synthetic: true }
   - { secret: classless, to: old }
-  - { secret: plain, to: nobody }
+  - { secret: plain, to: constructor }
 `,
     );
     const { code, found } = await check('--manifest', file, '--posture', FLOORS);
@@ -432,7 +442,7 @@ flows:
       ['pass', 'synthetic values stay in dev and test'],
       ['fail', 'a synthetic value in prod'],
       ['unknown', 'nobody has said what the secret’s data class asks for'],
-      ['unknown', 'no workload nobody is listed'],
+      ['unknown', 'no workload constructor is listed'],
     ]);
     expect(found[3]?.evidence).toMatch(/manifest\.yaml:12$/);
   });
