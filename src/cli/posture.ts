@@ -25,6 +25,7 @@ interface Flags extends CommonFlags {
   readonly ca?: boolean;
   readonly waivers?: string;
   readonly format: 'table' | 'json' | 'sarif';
+  readonly json?: boolean;
 }
 
 function manifestFindings({ manifest, posture }: Flags, uid: number): readonly Posture[] {
@@ -52,7 +53,7 @@ async function check(flags: Flags): Promise<void> {
   ];
   const judged = waivers === undefined ? found : waive(found, readWaivers(waivers, uid), Date.now());
   if (flags.format === 'sarif') printJson(posturesAsSarif(judged, VERSION));
-  else if (flags.format === 'json') printJson(judged);
+  else if (flags.format === 'json' || flags.json === true) printJson(judged);
   else print(renderPosture(judged));
   process.exitCode = exitOf(judged);
 }
@@ -72,6 +73,7 @@ export function postureCommand(command: Command): void {
     .addOption(
       new Option('--format <form>', 'how to print it').choices(['table', 'json', 'sarif']).default('table'),
     )
+    .option('--json', 'the same as --format json')
     .option('--config <file>', 'the configuration: warden.yaml')
     .addHelpText(
       'after',

@@ -34,6 +34,9 @@ export function usedRoles({ lanes, openbao }: Pick<Config, 'lanes' | 'openbao'>)
   }));
 }
 
+/** What a request can ask for instead of the role's defaults, and log in with: sshd refuses any other critical option (PROTOCOL.certkeys). */
+const USABLE = ['*', 'force-command', 'source-address', 'verify-required'];
+
 interface RoleRule extends Rule {
   readonly wrong: (
     fields: RoleFields,
@@ -137,10 +140,10 @@ const ROLE_RULES: readonly RoleRule[] = [
     'ca.critical_options',
     'high',
     'a request can’t shake off the role’s critical options',
-    set('allowed_critical_options=NAME,…'),
+    set('allowed_critical_options=none'),
     ({ defaultCriticalOptions: defaults, allowedCriticalOptions: allowed }) =>
-      defaults.length > 0 && (allowed.length === 0 || allowed.includes('*'))
-        ? `${defaults.join(', ')} is only a default, and any option of a request takes its place`
+      defaults.length > 0 && (allowed.length === 0 || allowed.some((name) => USABLE.includes(name)))
+        ? `${defaults.join(', ')} is only a default, and goes where a request asks for any option`
         : undefined,
   ),
   rule(

@@ -180,8 +180,7 @@ describe('weak on purpose', () => {
       const result = await weak.cli([
         'posture',
         'check',
-        '--format',
-        'json',
+        '--json',
         '--ca',
         '--host',
         directory.join('hosts/weak1'),
@@ -248,6 +247,11 @@ describe('weak on purpose', () => {
     expect(of(found, 'warn').sort()).toEqual(['ca.key_types', 'host.principals_file', 'host.revoked_keys']);
   });
 });
+
+async function optionsOf(certificate: string): Promise<string> {
+  const listed = await mustRun('ssh-keygen', ['-L', '-f', '-'], { stdin: certificate });
+  return /Critical Options:(.*)Extensions:/s.exec(listed)?.[1] ?? '';
+}
 
 async function roleFields(from: OpenBao, role: string) {
   const { json } = await from.api('GET', `${from.mount}/roles/${role}`);
@@ -356,6 +360,28 @@ describe('OpenBao', () => {
     expect(found.filter(({ status }) => status !== 'pass')).toEqual([]);
     expect(found.length).toBeGreaterThan(10);
     expect(code).toBe(0);
+  });
+
+  test('what a request asks for takes the place of the role’s critical options, unless it may ask for nothing that sshd knows', async () => {
+    onTestFinished(() => bao.writeRole(bao.role, jitRole(['ops'])));
+    const forced = async (allowed: string) => {
+      await bao.writeRole(bao.role, {
+        default_critical_options: { 'force-command': '/bin/true' },
+        allowed_critical_options: allowed,
+      });
+      const { found } = await check('--ca');
+      const ask = { 'source-address': '127.0.0.1' };
+      const request = { public_key: foreignCa.publicKey, valid_principals: 'ops', critical_options: ask };
+      const { status, json } = await bao.api('POST', `${bao.mount}/sign/${bao.role}`, request);
+      const signed = z.object({ data: z.object({ signed_key: z.string() }) }).safeParse(json).data
+        ?.data.signed_key;
+      const kept = signed === undefined || (await optionsOf(signed)).includes('force-command');
+      return { status, kept, fails: of(found, 'fail') };
+    };
+    const shaken = { status: 200, kept: false, fails: ['ca.critical_options'] };
+    expect(await forced('')).toEqual(shaken);
+    expect(await forced('source-address')).toEqual(shaken);
+    expect(await forced('none')).toEqual({ status: 400, kept: true, fails: [] });
   });
 
   test('the role that warden init --server makes', async () => {
