@@ -7,7 +7,8 @@ import { scorecard, UNUSED_DAYS } from '../checks/scorecard.ts';
 import { ACTOR_TYPES } from '../inventory/actor.ts';
 import { certificatesOnFile } from '../issuance/on-file.ts';
 import { seeRoles } from '../openbao/roles-of.ts';
-import { readRecords } from '../trail/read.ts';
+import { firstRecord } from '../trail/lines.ts';
+import { listSegments } from '../trail/segments.ts';
 import { configOf } from './configuration.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 
@@ -31,10 +32,7 @@ Example:
         const now = Date.now();
         const audit = join(stateDir, 'audit');
         const { issuances } = await listIssuances(audit, { days: UNUSED_DAYS, now });
-        let first: string | undefined;
-        await readRecords(audit, 0, ({ ts }) => {
-          first ??= ts;
-        });
+        const first = (await firstRecord(audit, listSegments(audit)[0]))?.ts;
         const named = ACTOR_TYPES.flatMap((type) => {
           const name = openbao.roleMap[type];
           return name === undefined ? [] : [{ type, name }];

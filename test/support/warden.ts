@@ -10,7 +10,7 @@ import { type Daemon, startDaemon } from '../../agent/daemon.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 import { parseRecord, type TrailRecord } from '../../src/trail/record.ts';
-import { fileOf, listSegments, TRAIL_FILE } from '../../src/trail/segments.ts';
+import { listSegments, TRAIL_FILE } from '../../src/trail/segments.ts';
 import { type Background, type Environment, type Result, run, start } from './process.ts';
 import { type TempDirectory, tempDirectory } from './temp.ts';
 
@@ -19,6 +19,15 @@ const AGENT = resolve('dist/agent.mjs');
 export const DAEMON_FLAGS = ['--max-semi-space-size=1'];
 export const LAUNCHER = resolve('scripts/warden');
 const READY_DEADLINE_MS = 10_000;
+
+/** A file of the trail, which the daemon may compress at any moment; empty where there is none. */
+function contentOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    return existsSync(`${path}.gz`) ? gunzipSync(readFileSync(`${path}.gz`)) : Buffer.alloc(0);
+  }
+}
 
 export interface WardenOptions {
   readonly openbao: {
@@ -196,11 +205,8 @@ export async function startWarden(options: WardenOptions): Promise<Warden> {
     log: () => earlierLog + (child?.stderr() ?? ''),
     trail() {
       const directory = join(stateDir, 'audit');
-      const files = [...listSegments(directory).map(fileOf), TRAIL_FILE];
-      return files
-        .map((file) => join(directory, file))
-        .filter((path) => existsSync(path))
-        .map((path) => (path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path)))
+      return [...listSegments(directory).map(({ name }) => name), TRAIL_FILE]
+        .map((name) => contentOf(join(directory, name)))
         .flatMap((bytes) => bytes.toString('utf8').split('\n'))
         .filter((line) => line !== '')
         .map((line) => {
