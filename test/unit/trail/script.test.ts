@@ -28,7 +28,8 @@ describe('one file', () => {
   it('whole, cut, changed, and by another key', async () => {
     const { directory, key, note } = await signedTrail(20);
     const anchors = join(dirname(directory), 'anchors');
-    writeFileSync(anchors, `${note}${note}`);
+    // Others may have signed it too.
+    writeFileSync(anchors, `${note}${note}— witness AAAAAAAA\n`);
     expect(script(key, directory, anchors)).toEqual({ status: 0, text: 'intact: records 1 to 44\n' });
     const lines = rawLines(directory);
     writeLines(directory, lines.slice(0, -3));
