@@ -73,6 +73,24 @@ describe('verify', () => {
     });
   });
 
+  it("finds that the boot's own clock went back, which a clock that is set does not touch", async () => {
+    const directory = auditDirectory();
+    let [now, mono] = [2_000_000, 9_000n];
+    const trail = await openTrail(directory, { clock: { now: () => now, monotonicNs: () => mono } });
+    await trail.append(mint('a', 'intent'));
+    now += 1;
+    mono = 10_000n;
+    await trail.append(mint('a', 'result'));
+    expect(await verifyTrail(directory)).toMatchObject({ intact: true });
+    mono = 9_999n;
+    await trail.append(mint('b', 'intent'));
+    await trail.close();
+    expect(await verifyTrail(directory)).toMatchObject({
+      intact: false,
+      problems: [{ file: 'trail.jsonl', line: 3, code: 'clock_impossible' }],
+    });
+  });
+
   it('notes a torn last line without calling it a change', async () => {
     const directory = await writtenTrail(1);
     appendFileSync(trailPath(directory), '{"v":1,');
