@@ -183,11 +183,14 @@ async function* readCurrent(directory: string) {
   }
 }
 
-/** Those whose records can be from `since` (milliseconds since the epoch) on: of each, the next one's day is told by its name. */
+/**
+ * Those whose records can be from `since` (milliseconds since the epoch) on: all are from between a segment's first day and the next one's, by
+ * their names. Where a clock was wrong that day, the later of both counts.
+ */
 function since(segments: readonly Segment[], from: number): readonly Segment[] {
-  return segments.filter((_, index) => {
+  return segments.filter(({ day }, index) => {
     const next = segments[index + 1];
-    return next === undefined || Date.parse(next.day) + DAY_MS > from;
+    return next === undefined || Math.max(Date.parse(day), Date.parse(next.day)) + DAY_MS > from;
   });
 }
 
