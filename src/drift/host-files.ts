@@ -8,18 +8,20 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { checkSchema } from '../config/check-schema.ts';
 import { readYamlFile } from '../config/yaml-file.ts';
-import { asWardenError, errnoOf } from '../errors.ts';
+import { asWardenError, errnoOf, WardenError } from '../errors.ts';
 import { type HostFacts, keyFingerprints, principalsIn, sshdSettings, unseenHost } from './host-facts.ts';
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
-function read(path: string): string {
-  const { size } = statSync(path);
-  if (size > MAX_FILE_BYTES) throw new Error(`${path} is longer than ${MAX_FILE_BYTES} bytes`);
-  return readFileSync(path, 'utf8');
+/** The lines of a file that came from a host. Throws the system's error, `malformed`, `limit_exceeded`: neither repeats the path. */
+export function linesOf(path: string): readonly string[] {
+  const stats = statSync(path);
+  // What a host has packed may be anything: reading a FIFO would never end.
+  if (!stats.isFile()) throw new WardenError('malformed', 'is no file');
+  if (stats.size > MAX_FILE_BYTES)
+    throw new WardenError('limit_exceeded', `is longer than ${MAX_FILE_BYTES} bytes`);
+  return readFileSync(path, 'utf8').split('\n');
 }
-
-const linesOf = (path: string) => read(path).split('\n');
 
 function optional<T>(path: string, use: (lines: readonly string[]) => T): T | undefined {
   return existsSync(path) ? use(linesOf(path)) : undefined;

@@ -4,12 +4,12 @@
  * directory above too; `missing` where there is none), `matches` (the Match lines of sshd_config) and `clock` (its seconds since the epoch, and those
  * of who asked). Left out: asking a host.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { keyFingerprints, type SshdSettings, sshdSettings } from '../drift/host-facts.ts';
+import { linesOf } from '../drift/host-files.ts';
 import { asWardenError, errnoOf, WardenError } from '../errors.ts';
 
-const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_HOSTS = 10_000;
 const MAX_USERS = 1000;
 
@@ -41,15 +41,6 @@ export interface SavedHost {
   readonly matches: readonly string[] | string;
   /** Its clock minus the asker's, in seconds. */
   readonly skewSeconds: number | string;
-}
-
-function linesOf(path: string): readonly string[] {
-  const stats = statSync(path);
-  // What a host has packed may be anything: reading a FIFO would never end.
-  if (!stats.isFile()) throw new WardenError('malformed', 'is no file');
-  if (stats.size > MAX_FILE_BYTES)
-    throw new WardenError('limit_exceeded', `is longer than ${MAX_FILE_BYTES} bytes`);
-  return readFileSync(path, 'utf8').split('\n');
 }
 
 /** What `read` makes of the file's lines, or a sentence of why that can't be. */

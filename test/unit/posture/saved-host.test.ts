@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
+import { hostsFromDirectory } from '../../../src/drift/host-files.ts';
 import { hostPosture } from '../../../src/posture/host-rules.ts';
 import { savedHosts } from '../../../src/posture/saved-host.ts';
 import { tempDirectory } from '../../support/temp.ts';
@@ -73,6 +74,12 @@ test('a FIFO, a directory, a file without end in the place of one', () => {
   });
   expect(found.get('host.passwords')).toMatchObject({ status: 'unknown', observed: 'sshd-T: is no file' });
   expect(found.get('host.clock')).toMatchObject({ status: 'unknown', observed: 'clock: is no file' });
+  // warden drift reads the same directories.
+  mkdirSync(directory.join('of-drift', 'one', 'auth_principals'), { recursive: true });
+  execFileSync('mkfifo', [directory.join('of-drift', 'one', 'auth_principals', 'ops')]);
+  expect(hostsFromDirectory(directory.join('of-drift'))).toMatchObject([
+    { principals: "can't be read: is no file" },
+  ]);
   const long = judged({ 'sshd-T': `passwordauthentication no\n${'x'.repeat(1024 * 1024)}` });
   expect(long.get('host.passwords')).toMatchObject({
     status: 'unknown',
