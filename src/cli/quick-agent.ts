@@ -1,10 +1,12 @@
-/** `warden sign`, `status` and `why` in their plain form, asked of a running agent. Each says whether it has done what was asked. */
+/** `warden sign`, `status`, `why` and `login` in their plain form, asked of a running agent. Each says whether it has done what was asked. */
 import { statSync } from 'node:fs';
 import { controlSocket, requestCertificate } from '../control/client.ts';
+import { asWardenError } from '../errors.ts';
 import { refusePrivateKey } from '../ssh/private-key-text.ts';
 import { bringsToken } from './certificate-for-file.ts';
-import type { CommonFlags } from './context.ts';
+import { type CommonFlags, fail } from './context.ts';
 import { knownSockets } from './daemon-sockets.ts';
+import { LOGIN_OPTIONS, login } from './login.ts';
 import { plainWords } from './options.ts';
 import { keepCertificate, readKey, requestOf, SIGN_OPTIONS } from './sign.ts';
 import { STATUS_OPTIONS, showStatus } from './status.ts';
@@ -49,5 +51,19 @@ export async function whyNot(words: readonly string[]): Promise<boolean> {
   const plain = plainWords(words, WHY_OPTIONS);
   if (plain === undefined || plain.args.length > 1) return false;
   await why(plain.args[0], plain.flags, () => sockets(plain.flags));
+  return true;
+}
+
+export async function logIn(words: readonly string[]): Promise<boolean> {
+  const plain = plainWords(words, LOGIN_OPTIONS);
+  if (plain === undefined || plain.args.length > 0) return false;
+  const { 'no-browser': noBrowser, ...flags } = plain.flags;
+  try {
+    await login({ ...flags, browser: noBrowser !== true }, () => sockets(flags));
+  } catch (thrown) {
+    if (asWardenError(thrown).code === 'not_running') throw thrown;
+    // The agent has tried: once is enough.
+    fail(thrown);
+  }
   return true;
 }

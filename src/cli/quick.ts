@@ -12,6 +12,7 @@ const QUICK: ReadonlyMap<string, () => Promise<Quick>> = new Map([
   ['sign', async () => (await import('./quick-agent.ts')).sign],
   ['status', async () => (await import('./quick-agent.ts')).status],
   ['why', async () => (await import('./quick-agent.ts')).whyNot],
+  ['login', async () => (await import('./quick-agent.ts')).logIn],
   ['route', async () => (await import('./quick-route.ts')).route],
 ]);
 

@@ -28,6 +28,8 @@ const alone = (...words: readonly string[]) =>
 test.each([
   [['status'], 0, /^agent +warden/],
   [['status', '--json'], 0, /^\{\n/],
+  [['login'], 0, /^logged in: token-warden-test \(environment WARDEN_TEST_TOKEN\)\n$/],
+  [['login', '--json', '--no-browser'], 0, /^\{\n/],
   [['why'], 1, /^nothing was refused/],
   [['why', 'web1', '--json'], 1, /^\[\]\n$/],
   [
