@@ -101,14 +101,16 @@ function rarityOf(having: number, entries: number): number {
 function meet(terms: string, { stem, text, share }: Word): readonly Met[] {
   const met = [...linesOf(terms, stem, 'exact'), ...linesOf(terms, `~${stem}`, 'synonym')];
   if (met.length > 0 || share === 0 || text.length < MIN_PREFIX) return met;
-  const near = linesWith(terms, stem[0] ?? '').flatMap((line): readonly Met[] => {
+  const prefixes: Met[] = [];
+  const typos: Met[] = [];
+  const isTypo = typoOf(stem);
+  for (const line of linesWith(terms, stem[0] ?? '')) {
     const other = line.slice(0, line.indexOf(' '));
-    if (other.length < MIN_PREFIX) return [];
-    if (other.startsWith(stem) || text.startsWith(other)) return [{ line, how: 'prefix' }];
-    return isTypo(stem, other) ? [{ line, how: 'typo' }] : [];
-  });
-  const prefixes = near.filter(({ how }) => how === 'prefix');
-  return prefixes.length > 0 ? prefixes : near;
+    if (other.length < MIN_PREFIX) continue;
+    if (other.startsWith(stem) || text.startsWith(other)) prefixes.push({ line, how: 'prefix' });
+    else if (prefixes.length === 0 && isTypo(other)) typos.push({ line, how: 'typo' });
+  }
+  return prefixes.length > 0 ? prefixes : typos;
 }
 
 /** The lines whose stems begin with `letter`: few people mistype the first. */
@@ -129,13 +131,16 @@ function linesOf(terms: string, stem: string, how: How): readonly Met[] {
   return lines;
 }
 
-/** One mistake in words of 4 to 7 letters, two in longer ones. */
-function isTypo(a: string, b: string): boolean {
-  if (/^\d+$/.test(a)) return false;
-  const allowed = Math.min(a.length, b.length) > 7 ? 2 : 1;
-  if (Math.abs(a.length - b.length) > allowed) return false;
-  // A mistake changes two letters of the set at most: most words are told apart by that.
-  return bitsIn(lettersOf(a) ^ lettersOf(b)) <= 2 * allowed && mistakes(a, b, allowed) <= allowed;
+/** Whether a word may be `a` mistyped: one mistake in words of 4 to 7 letters, two in longer ones; none in a number. */
+function typoOf(a: string): (b: string) => boolean {
+  if (/^\d+$/.test(a)) return () => false;
+  const letters = lettersOf(a);
+  return (b) => {
+    const allowed = Math.min(a.length, b.length) > 7 ? 2 : 1;
+    if (Math.abs(a.length - b.length) > allowed) return false;
+    // A mistake changes two letters of the set at most: most words are told apart by that.
+    return bitsIn(letters ^ lettersOf(b)) <= 2 * allowed && mistakes(a, b, allowed) <= allowed;
+  };
 }
 
 /** A bit for each letter that occurs; digits share the letters'. */

@@ -1,4 +1,5 @@
 /** The shipped catalog answers what people ask, in their words, and says so when it can't. */
+import fc from 'fast-check';
 import { expect, it, test } from 'vitest';
 import { find } from '../../../src/catalog/find/find.ts';
 import { indexOf } from '../../../src/catalog/find/index-data.ts';
@@ -105,6 +106,33 @@ test('every point is explained', () => {
     { word: 'keys', as: 'key', how: 'exact', field: 'i', points: expect.any(Number) },
   ]);
   expect(best?.score).toBeCloseTo(best?.words.reduce((sum, { points }) => sum + points, 0) ?? 0, 10);
+});
+
+test('one mistake anywhere but in the first letter is forgiven, whatever the word', () => {
+  // No vowels and no s: Porter's algorithm leaves such words as they are.
+  const word = fc.string({ unit: fc.constantFrom(...'bcdfgkpvwx'), minLength: 5, maxLength: 14 });
+  const letter = fc.constantFrom(...'bcdfgkpvwx');
+  fc.assert(
+    fc.property(
+      word,
+      fc.nat(),
+      letter,
+      fc.constantFrom('in', 'out', 'other', 'swap'),
+      (right, at, other, how) => {
+        const place = 1 + (at % (right.length - 1));
+        const [head, tail] = [right.slice(0, place), right.slice(place)];
+        const [first = '', second = '', ...rest] = tail;
+        const wrong = {
+          in: head + other + tail,
+          out: head + tail.slice(1),
+          other: head + other + tail.slice(1),
+          swap: head + second + first + rest.join(''),
+        }[how];
+        const only = indexFor({ id: 'lane-1', need_keywords: [right] });
+        expect(rank(only, wrong)[0]?.entry, `${wrong} for ${right}`).toBe(0);
+      },
+    ),
+  );
 });
 
 test('with --all entries out of service are among the others', () => {
