@@ -95,6 +95,8 @@ export const ERROR_CODES = {
   trail_unwritable: EXIT.unavailable,
   trail_locked: EXIT.again,
   trail_tampered: EXIT.no,
+  /** Where the trail is exported to. */
+  receiver_unreachable: EXIT.unavailable,
   // what else lives in state_dir
   state_unwritable: EXIT.unavailable,
   /** Another process changes it. */

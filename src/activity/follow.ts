@@ -3,13 +3,11 @@
  * had time to. What was printed is forgotten, but for issuances. Left out: rows that change when more is known of them (`activity show`).
  */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { FollowedFile } from '../system/followed-file.ts';
 import { LineCutter } from '../system/log-file.ts';
-import { readRecords } from '../trail/read.ts';
 import { parseRecord, type TrailRecord } from '../trail/record.ts';
-import { TRAIL_FILE } from '../trail/segments.ts';
 import { type Anomaly, findAnomalies } from './anomalies.ts';
+import { FollowedTrail } from './followed-trail.ts';
 import type { Joins } from './joins.ts';
 import type { Seen } from './seen.ts';
 import type { Source } from './sources/source.ts';
@@ -30,49 +28,6 @@ export interface FollowInput {
   /** Where the reading before ended. */
   readonly ends: ReadEnds;
   readonly tell: (happening: Happening) => void;
-}
-
-/** The front of a record's line, as warden writes it. */
-const SEQ = /^\{"v":1,"seq":(\d{1,15}),/;
-
-/** One trail, by its numbers: those that were told before are passed over, those that a poll has missed are read. */
-class FollowedTrail {
-  readonly #directory: string;
-  readonly #file: FollowedFile;
-  #last: Pick<TrailRecord, 'seq' | 'ts'> | undefined;
-  #fresh: TrailRecord[] = [];
-
-  constructor(directory: string, last: TrailRecord | undefined) {
-    this.#directory = directory;
-    this.#last = last;
-    const visit = (line: Buffer) => {
-      const seq = Number(SEQ.exec(line.toString('latin1', 0, 64))?.[1]);
-      if (this.#last !== undefined && seq <= this.#last.seq) return;
-      const parsed = parseRecord(line);
-      if ('record' in parsed) this.#fresh.push(parsed.record);
-    };
-    this.#file = new FollowedFile(join(directory, TRAIL_FILE), visit, {}, 'beginning');
-  }
-
-  async poll(): Promise<readonly TrailRecord[]> {
-    this.#fresh = [];
-    this.#file.poll();
-    const [first] = this.#fresh;
-    const last = this.#last;
-    if (first !== undefined && last !== undefined && first.seq > last.seq + 1) {
-      const missed: TrailRecord[] = [];
-      await readRecords(this.#directory, Date.parse(last.ts), (record) => {
-        if (record.seq > last.seq && record.seq < first.seq) missed.push(record);
-      });
-      this.#fresh.unshift(...missed);
-    }
-    this.#last = this.#fresh.at(-1) ?? last;
-    return this.#fresh;
-  }
-
-  close(): void {
-    this.#file.close();
-  }
 }
 
 function followSource(
@@ -124,9 +79,11 @@ export function follow(input: FollowInput): Following {
       // The trail last, so that it has what a login that was seen came of.
       for (const source of sources) source.poll();
       for (const trail of trails)
-        for (const record of await trail.poll()) {
-          joins.record(record);
-          tell({ record });
+        for (const { bytes } of await trail.poll()) {
+          const parsed = parseRecord(bytes);
+          if ('reason' in parsed) continue;
+          joins.record(parsed.record);
+          tell(parsed);
         }
       for (const seen of waiting.splice(0)) {
         tell({ seen, corr: joins.see(seen) });

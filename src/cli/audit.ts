@@ -10,6 +10,7 @@ import { encodeVerifierKey, type NoteKey, parseVerifierKey } from '../trail/note
 import { renderVerification } from '../trail/verification.ts';
 import { verifyTrail } from '../trail/verify.ts';
 import { auditDirectory } from './audit-directory.ts';
+import { auditExportCommand } from './audit-export.ts';
 import { action, type CommonFlags, print, printJson } from './context.ts';
 import { progress } from './progress.ts';
 
@@ -68,6 +69,7 @@ function readHead(path: string, given: NoteKey | undefined) {
 }
 
 export function auditCommand(command: Command): void {
+  auditExportCommand(command);
   command
     .command('verify')
     .description(

@@ -237,6 +237,10 @@ export const CAUSES: Readonly<Record<ErrorCode, Explained>> = {
     cause: 'Lines of the trail are not what warden wrote: changed, cut, reordered.',
     cure: '`warden audit verify` says from which record on. Keep the file, and find out who wrote to it.',
   },
+  receiver_unreachable: {
+    cause: 'Whoever the trail is exported to (`warden audit export`) does not answer, or took no more.',
+    cure: 'Is it up, are the address and its CA right? Nothing is lost: the next run goes on behind what was taken, and `--follow` tries again by itself.',
+  },
   state_unwritable: {
     cause: '`state_dir` can’t be written.',
     cure: 'Make rights or room there, or choose another `state_dir`.',

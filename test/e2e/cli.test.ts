@@ -39,6 +39,7 @@ const COMMANDS = [
   'activity',
   'activity show',
   'audit verify',
+  'audit export',
   'ssh-config',
   'revoke',
   'lab',
