@@ -1,8 +1,8 @@
 /** The worker as people run it: the built commands, the shipped catalog, and the stand-in of the hub. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { type LabHub, type LabRequest, startLabHub } from '../../src/lab/hub.ts';
 import { startLabHome } from '../support/lab.ts';
 import { blocks, blocksOf } from '../support/pages.ts';
@@ -248,6 +248,22 @@ describe('a tick', () => {
     expect((await worker(['tick'], env)).stdout).toBe(
       'messages: 0 new: 0 answered, 0 drafted, 0 for a person\n',
     );
+  });
+
+  test('finds routes that nobody has reviewed, by the command of docs/worker.md', async () => {
+    const page = blocksOf('docs/worker.md').find(({ text }) => text.includes('stale-routes'))?.text ?? '';
+    const config: { worker: { checks: { name: string }[] } } = parse(page);
+    configure({ checks: config.worker.checks.filter(({ name }) => name === 'stale-routes') });
+    const path = `${dirname(LAUNCHER)}:${process.env['PATH'] ?? ''}`;
+    const env = { PATH: path, WARDEN_CATALOG_PATH: home.join('catalog.yaml') };
+    const entry = { id: 'old', title: 'x', need_keywords: ['x'], owner_repo: 'x', status: 'active' };
+    const write = (reviewed: string) =>
+      home.write('catalog.yaml', stringify({ entries: [{ ...entry, reviewed, wiki_ref: 'https://x/' }] }));
+    write('2020-01-01');
+    expect((await worker(['tick'], env)).stdout).toMatch(/^stale-routes: finding: old /m);
+    write(new Date().toISOString().slice(0, 10));
+    rmSync(join(stateDir(), 'worker-checks.json'));
+    expect((await worker(['tick'], env)).stdout).toMatch(/^stale-routes: good: /m);
   });
 
   test('leaves the messages where the hub is down, and still runs the checks', async () => {
