@@ -1,7 +1,7 @@
 /** The worker as people run it: the built commands, the shipped catalog, and the stand-in of the hub. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { type LabHub, type LabRequest, startLabHub } from '../../src/lab/hub.ts';
 import { startLabHome } from '../support/lab.ts';
@@ -10,6 +10,9 @@ import { type Background, type Environment, type Result, run, start, until } fro
 import { type TempDirectory, tempDirectory } from '../support/temp.ts';
 import { LAUNCHER } from '../support/warden.ts';
 import { startModel } from '../support/worker.ts';
+
+// Some run ten commands, on machines that do more than this.
+vi.setConfig({ testTimeout: 90_000 });
 
 let home: TempDirectory;
 let hub: LabHub;
