@@ -5,8 +5,8 @@
 import * as z from 'zod';
 import { holdsToken } from '../system/secret-shapes.ts';
 
-/** Messages that one run looks at; the others wait for the next. */
-export const MAX_MESSAGES = 2_000;
+/** Messages that are read of a list. Those that a person has not read yet stay in it, and must not hide the new ones. */
+export const MAX_LISTED = 20_000;
 
 export interface HubMessage {
   readonly id: string;
@@ -23,7 +23,7 @@ export interface Inbox {
   readonly messages: readonly HubMessage[];
   /** How many were not of that form. */
   readonly unreadable: number;
-  /** How many more there are than one run looks at. */
+  /** How many more there are than are read of a list. */
   readonly waiting: number;
 }
 
@@ -60,7 +60,7 @@ const list = z.union([
 /** The hub's list of messages to `agent`. Throws ZodError where it is none. */
 export function readInbox(answer: unknown, agent: string): Inbox {
   const all = list.parse(answer);
-  const parsed = all.slice(0, MAX_MESSAGES).map((each) => message.safeParse(each));
+  const parsed = all.slice(0, MAX_LISTED).map((each) => message.safeParse(each));
   const messages = parsed.flatMap(({ data }) => {
     if (data === undefined) return [];
     const { id: name, from_agent: from, to_agent: to, subject, body, thread_id: thread } = data;

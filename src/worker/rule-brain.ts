@@ -4,11 +4,13 @@
  */
 import type { Brain } from './judge.ts';
 import type { FindLane, LanesFound } from './lanes.ts';
-import { type HubMessage, MAX_MESSAGES } from './message.ts';
+import type { HubMessage } from './message.ts';
 import { escalation, type WorkerPlan } from './plan.ts';
 import { isAsking, isDemand, sentencesOf } from './sentences.ts';
 
 const MAX_SENTENCES = 12;
+/** New messages of one run. */
+const AT_MOST = 2_000;
 
 const WHY: Readonly<Record<Exclude<LanesFound['outcome'], 'match'>, string>> = {
   none: 'no lane serves what it asks for',
@@ -21,7 +23,7 @@ const WHY: Readonly<Record<Exclude<LanesFound['outcome'], 'match'>, string>> = {
 export function ruleBrain(findLane: FindLane): Brain {
   return {
     name: 'rule',
-    atMost: MAX_MESSAGES,
+    atMost: AT_MOST,
     atOnce: 1,
     plan: async (message) => planFor(message, findLane),
   };

@@ -128,6 +128,16 @@ describe('conservative', () => {
     expect([...readDrafts(stateDir).keys()]).toEqual(['m1', 'm2']);
   });
 
+  test('unread messages that were dealt with do not hide the new ones', async () => {
+    const brain: Brain = { ...judging.brain, atMost: 2 };
+    for (let i = 0; i < 5; i += 1) ask(`m${i}`, { body: 'Rotate it.' });
+    const runs = [await runIn('conservative', brain), await runIn('conservative', brain)];
+    expect(runs.map(({ waiting }) => waiting)).toEqual([3, 1]);
+    const last = await runIn('conservative', brain);
+    expect(last.decided.map(({ message }) => message.id)).toEqual(['m4']);
+    expect(unread()).toHaveLength(5);
+  });
+
   test('a subject that looks like a secret is not in the digest', async () => {
     const secret = `hvs.${'aB3'.repeat(10)}`;
     ask('m1', { subject: secret });
