@@ -4,16 +4,13 @@
  * what a receiver that dies, or a connection that breaks, had not yet handed on is lost to it: `--from` sends it again.
  * Left out: datagrams, UDP and plain TCP.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import * as z from 'zod';
 import { errnoOf, WardenError } from '../../errors.ts';
-import { replaceFile } from '../../system/replace-file.ts';
 import type { TrailRecord } from '../../trail/record.ts';
-import type { Exporter, Position, Shipped } from './exporter.ts';
+import type { Exporter, Shipped } from './exporter.ts';
+import { readPosition, writePosition } from './position-file.ts';
 
 const DEADLINE_MS = 10_000;
 /** RFC 5424, 6.2.1: log audit. */
@@ -82,25 +79,6 @@ export interface SyslogOptions {
   readonly positionFile: string;
 }
 
-const positionSchema = z.strictObject({
-  trail: z.string(),
-  seq: z.int().nonnegative(),
-  ts: z.iso.datetime(),
-});
-
-function readPosition(path: string, trail: string): Position | undefined {
-  try {
-    const kept = positionSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-    return kept.trail === trail ? kept : undefined;
-  } catch (thrown) {
-    if (errnoOf(thrown) === 'ENOENT') return undefined;
-    throw new WardenError('config_invalid', `${path} is not where an export has got to`, {
-      hint: 'remove it, and everything is sent again',
-      cause: thrown,
-    });
-  }
-}
-
 function open({ address, ca }: SyslogOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket =
@@ -156,10 +134,7 @@ export function toSyslog(options: SyslogOptions): Exporter {
           cause: thrown,
         });
       }
-      const last = batch.at(-1);
-      if (last === undefined) return;
-      mkdirSync(dirname(positionFile), { recursive: true, mode: 0o700 });
-      replaceFile(positionFile, `${JSON.stringify({ trail, seq: last.seq, ts: last.ts })}\n`);
+      writePosition(positionFile, trail, batch.at(-1));
     },
     async close() {
       const open = socket;
