@@ -44,7 +44,7 @@ export const EVENTS = {
   /** How many refusals of a user were counted instead of written, and of which code. */
   'agent.refusals_more': 'W2003',
   /** An owner's program was started for the caller, or was refused: which and why is in `message`. */
-  'access.start': 'W4001',
+  'access.start': 'W5001',
   /** The gate has refused: nothing was asked of OpenBao. */
   'policy.decision': 'W3001',
   /** Somebody lets certificates through without the gate for a while, or has ended that. */

@@ -10,4 +10,6 @@ it('the table of events is what the code writes', () => {
     code,
   ]);
   expect(Object.fromEntries(rows)).toEqual(EVENTS);
+  // A number is one event's for ever.
+  expect(new Set(Object.values(EVENTS)).size).toBe(Object.keys(EVENTS).length);
 });
