@@ -1,6 +1,6 @@
 /**
  * HTTP to OpenBao, and nothing else: base addresses in order, kept-alive connections, a deadline for connecting and one for the whole
- * exchange, a limit on the answer. Its HTTP/1.1 is its own (http-connection.ts, http-answer.ts), because for one
+ * exchange, a limit on the answer. Its HTTP/1.1 is its own (src/http), because for one
  * POST node:http takes half a millisecond of CPU, a sixth of a login, and undici tens of megabytes (`bench/RESULTS.md`).
  * Another address is tried while nothing has been sent, and where the caller allows it, after a node that can't serve. A kept connection
  * may be dead without a word (the laptop has slept, a NAT has forgotten it, the network is another): one that was idle for long has to answer
@@ -10,10 +10,10 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsConfig } from '../config/config.ts';
 import { asWardenError, WardenError } from '../errors.ts';
+import { TooLarge } from '../http/answer.ts';
+import { Endpoint, IDLE_TRUSTED_MS } from '../http/connection.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { baseHeaders, HEALTH_PATH } from './headers.ts';
-import { TooLarge } from './http-answer.ts';
-import { Endpoint, IDLE_TRUSTED_MS } from './http-connection.ts';
 import { disconnected, timeout, tooLarge, unreachable } from './http-errors.ts';
 
 export const CONNECT_DEADLINE_MS = 1_000;

@@ -1,7 +1,7 @@
 /** The connections to a real OpenBao over TLS, through relays of the test's own: kept warm, found dead after a sleep, a second one ready. */
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { fetchStatus } from '../../src/control/client.ts';
-import { IDLE_TRUSTED_MS } from '../../src/openbao/http-connection.ts';
+import { IDLE_TRUSTED_MS } from '../../src/http/connection.ts';
 import { freePort, NO_OPENBAO, type OpenBao, openbaoMissing, startOpenBao } from '../support/openbao.ts';
 import { until } from '../support/process.ts';
 import { type Relay, startRelay } from '../support/relay.ts';

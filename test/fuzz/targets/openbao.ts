@@ -1,10 +1,10 @@
 /** Targets: OpenBao's answers, and the certificate in them: one that was changed is refused, or is the genuine one in all that is signed. */
 
 import { WardenError } from '../../../src/errors.ts';
+import { AnswerReader, type HttpAnswer, NotHttp, TooLarge } from '../../../src/http/answer.ts';
 import { type Asked, checkCertificate } from '../../../src/issuance/check.ts';
 import { errorOf, parseJson } from '../../../src/openbao/answers.ts';
 import { authEngine, wantsMfa } from '../../../src/openbao/auth-engine.ts';
-import { AnswerReader, type HttpAnswer, NotHttp, TooLarge } from '../../../src/openbao/http-answer.ts';
 import type { BaoResponse, HttpClient } from '../../../src/openbao/http-client.ts';
 import { sshEngine } from '../../../src/openbao/ssh-engine.ts';
 import { certificateBlobOf, parseCertificate } from '../../../src/ssh/certificate.ts';

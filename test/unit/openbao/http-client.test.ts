@@ -2,13 +2,13 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TlsConfig } from '../../../src/config/config.ts';
+import { IDLE_TRUSTED_MS } from '../../../src/http/connection.ts';
 import {
   type BaoRequest,
   createHttpClient,
   type HttpClient,
   MAX_ANSWER_BYTES,
 } from '../../../src/openbao/http-client.ts';
-import { IDLE_TRUSTED_MS } from '../../../src/openbao/http-connection.ts';
 import { freePort } from '../../support/openbao.ts';
 import { PYTHON, start } from '../../support/process.ts';
 

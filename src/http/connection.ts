@@ -1,11 +1,11 @@
 /**
- * Connections to one base address of OpenBao: made when they are needed, kept while the server keeps them, one exchange at a time on
- * each. Plain TCP, TLS or a Unix socket; what is said on them is http-answer.ts.
+ * Connections to one base address (OpenBao's, the gate's): made when they are needed, kept while the server keeps them, one exchange at a time on
+ * each. Plain TCP, TLS or a Unix socket; what is said on them is answer.ts.
  */
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { type Clock, systemClock } from '../system/clock.ts';
-import { AnswerReader, type HttpAnswer } from './http-answer.ts';
+import { AnswerReader, type HttpAnswer } from './answer.ts';
 
 /** Connections that are kept though nobody uses them: a burst's are let go. */
 const MAX_IDLE = 8;

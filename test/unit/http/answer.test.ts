@@ -2,7 +2,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { AnswerReader, type HttpAnswer, NotHttp, TooLarge } from '../../../src/openbao/http-answer.ts';
+import { AnswerReader, type HttpAnswer, NotHttp, TooLarge } from '../../../src/http/answer.ts';
 
 const MAX_BODY = 1_000;
 
