@@ -29,6 +29,10 @@ export async function linesAfter(
   }
 }
 
+function before(first: TrailLine | undefined): Pick<TrailLine, 'seq' | 'ts'> | undefined {
+  return first === undefined ? undefined : { seq: first.seq - 1, ts: first.ts };
+}
+
 export class FollowedTrail {
   readonly #directory: string;
   readonly #file: FollowedFile;
@@ -51,14 +55,15 @@ export class FollowedTrail {
   async poll(): Promise<readonly TrailLine[]> {
     this.#fresh = [];
     this.#file.poll();
-    const [first] = this.#fresh;
-    const last = this.#last;
-    if (first !== undefined && last !== undefined && first.seq > last.seq + 1) {
-      const missed: TrailLine[] = [];
+    const last = this.#last ?? before(this.#fresh[0]);
+    // Files that came and went since the last time have left a gap.
+    const whole = this.#fresh.every(({ seq }, i) => seq === (last?.seq ?? 0) + 1 + i);
+    if (!whole && last !== undefined) {
+      const all: TrailLine[] = [];
       await linesAfter(this.#directory, last.seq, Date.parse(last.ts), (line) => {
-        if (line.seq < first.seq) missed.push(line);
+        all.push(line);
       });
-      this.#fresh.unshift(...missed);
+      this.#fresh = all;
     }
     this.#last = this.#fresh.at(-1) ?? last;
     return this.#fresh;

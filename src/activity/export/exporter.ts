@@ -82,7 +82,7 @@ export async function exportTrail(input: ExportInput): Promise<number> {
   await linesAfter(directory, last?.seq ?? 0, last === undefined ? 0 : Date.parse(last.ts), take);
   await flush();
   if (!input.follow) return count;
-  const trail = new FollowedTrail(directory, last);
+  const trail = new FollowedTrail(directory, last ?? { seq: 0, ts: new Date(0).toISOString() });
   try {
     while (!ended()) {
       for (const line of await trail.poll()) await take(line);
