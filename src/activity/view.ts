@@ -9,6 +9,7 @@ import { readRecords } from '../trail/read.ts';
 import type { TrailRecord } from '../trail/record.ts';
 import { Joins } from './joins.ts';
 import { type ReadReport, readSource } from './read-source.ts';
+import type { Seen } from './seen.ts';
 import type { Source } from './sources/source.ts';
 
 /** What may come after the window and still belong to what began in it. */
@@ -22,6 +23,8 @@ export interface ViewInput {
   readonly otherTrails: readonly string[];
   readonly sources: readonly Source[];
   readonly cas: readonly string[];
+  /** What is in no file, read already. */
+  readonly told?: { readonly report: ReadReport; readonly seen: readonly Seen[] } | undefined;
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly until: number;
@@ -117,6 +120,8 @@ export async function readView(input: ViewInput): Promise<View> {
     reports.push(report);
     if (end !== undefined && 'path' in source.place) ends.files.set(source.place.path, end);
   }
+  for (const seen of input.told?.seen ?? []) joins.see(seen);
+  if (input.told !== undefined) reports.push(input.told.report);
   await lookBack(joins, trails, since);
   joins.finish();
   return { joins, reports, ends };

@@ -16,6 +16,7 @@ import {
 import { happeningRow, OUTCOMES, ROW_KINDS, type Row, rowsOf, wants } from '../activity/rows.ts';
 import { type Moment, timelineOf } from '../activity/timeline.ts';
 import type { View, ViewInput } from '../activity/view.ts';
+import type { Config } from '../config/config.ts';
 import { EXIT, WardenError } from '../errors.ts';
 import { page } from '../system/pager.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
@@ -37,6 +38,7 @@ interface ActivityFlags extends CommonFlags, WindowFlags {
   readonly id?: string;
   readonly anomalies?: boolean;
   readonly follow?: boolean;
+  readonly hub?: boolean;
   readonly format: Format;
   readonly json?: boolean;
 }
@@ -48,6 +50,15 @@ function filterOf(flags: ActivityFlags): Filter {
   return { ...flags, kinds: kinds === undefined ? undefined : new Set(kinds) };
 }
 
+/** Loaded only for `--hub`: the client of the hub is large. */
+async function toldByHub(config: Config, window: { since: number; until: number }) {
+  const [{ withHub }, { hubMessages }] = [
+    await import('./worker-parts.ts'),
+    await import('../activity/sources/hub.ts'),
+  ];
+  return withHub(config, (hub) => hubMessages(hub, config.worker.hubUrl, window));
+}
+
 async function show(flags: ActivityFlags): Promise<void> {
   const window = windowOf(flags, Date.now());
   const format = flags.json === true ? 'json' : flags.format;
@@ -56,8 +67,10 @@ async function show(flags: ActivityFlags): Promise<void> {
       'usage',
       '--follow has no end: it goes with a table or --format jsonl, without --until',
     );
-  const input = viewInput(configOf(flags));
-  const view = await readWithBar({ ...input, ...window });
+  const config = configOf(flags);
+  const input = viewInput(config);
+  const told = flags.hub === true ? await toldByHub(config, window) : undefined;
+  const view = await readWithBar({ ...input, ...window, told });
   const filter = filterOf(flags);
   const rows = rowsOf(view.joins, findAnomalies(view.joins, window), { ...filter, ...window });
   await printRows(flags, format, rows, view.reports);
@@ -164,6 +177,7 @@ export function activityCommand(command: Command): void {
     .option('--serial <number>', 'only this certificate')
     .option('--fingerprint <SHA256:…>', 'only this key')
     .option('--id <id>', 'only what has this id: an issuance, a request, a decision')
+    .option('--hub', 'messages of the State Hub too, as it has them now')
     .option('--follow', 'go on with what comes, a line for each thing that happens')
     .option('--anomalies', 'only what does not add up; exit 1 where there is any')
     .addOption(new Option('--format <format>', 'how').choices(FORMATS).default('table'))

@@ -6,7 +6,7 @@
 import { WardenError } from '../errors.ts';
 import { refuseSecrets } from '../trail/secret-guard.ts';
 import { type Ask, ExchangeError, JsonService } from './exchange.ts';
-import { type Inbox, readBodies, readInbox } from './message.ts';
+import { type Inbox, readBodies, readDated, readInbox } from './message.ts';
 
 const DEADLINE_MS = 10_000;
 const HEALTH_MS = 2_000;
@@ -32,6 +32,8 @@ export interface Hub {
   unread(): Promise<Inbox>;
   /** The texts of what this agent has sent to `agent`. */
   sentTo(agent: string): Promise<readonly string[]>;
+  /** What was written to this agent and by it, read or not. */
+  correspondence(): Promise<ReturnType<typeof readDated>>;
   send(letter: Letter): Promise<void>;
   markRead(id: string): Promise<void>;
   noteProgress(summary: string): Promise<void>;
@@ -94,6 +96,14 @@ export function hubClient(url: string, agent: string): Hub {
       ),
     sentTo: (to) =>
       ask({ method: 'GET', path: list({ to_agent: to, from_agent: agent }) }, MAX_LIST_BYTES, readBodies),
+    async correspondence() {
+      const [to, from] = [
+        await ask({ method: 'GET', path: list({ to_agent: agent }) }, MAX_LIST_BYTES, readDated),
+        await ask({ method: 'GET', path: list({ from_agent: agent }) }, MAX_LIST_BYTES, readDated),
+      ];
+      const both = new Map([...to.messages, ...from.messages].map((each) => [each.id, each]));
+      return { messages: [...both.values()].sort((a, b) => a.at - b.at), others: to.others + from.others };
+    },
     async send({ to, subject, body, thread, key }) {
       refuseSecrets(`${subject}\n${body}`);
       const fields = { from_agent: agent, to_agent: to, subject: subject.slice(0, MAX_SUBJECT), body };

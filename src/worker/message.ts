@@ -76,6 +76,35 @@ export function readInbox(answer: unknown, agent: string): Inbox {
   };
 }
 
+/** A message for the view: who wrote to whom about what, and when. */
+export interface DatedMessage {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly subject: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+// What the hub calls its times is not in the notes.
+const dated = z.looseObject({ created_at: z.string().optional(), timestamp: z.string().optional() });
+
+/** The messages of a list that say when they were written, and how many don't or are of another form. Throws ZodError where it is none. */
+export function readDated(answer: unknown): {
+  readonly messages: readonly DatedMessage[];
+  readonly others: number;
+} {
+  const all = list.parse(answer);
+  const messages = all.slice(0, MAX_LISTED).flatMap((each) => {
+    const { data } = message.safeParse(each);
+    const times = dated.safeParse(each).data;
+    const at = Date.parse(times?.created_at ?? times?.timestamp ?? '');
+    if (data === undefined || Number.isNaN(at)) return [];
+    return [{ id: data.id, from: data.from_agent, to: data.to_agent ?? '', subject: data.subject ?? '', at }];
+  });
+  return { messages, others: all.length - messages.length };
+}
+
 /** The texts of a list of messages, whatever else they hold. Throws ZodError where it is no list. */
 export function readBodies(answer: unknown): readonly string[] {
   return list.parse(answer).flatMap((each) => {

@@ -357,6 +357,15 @@ test('OpenBao’s own secrets, as the caller: with a token of theirs, not withou
   expect([mine.code, mine.stdout]).toEqual([0, CANARY]);
 });
 
+test('a login lane starts the owner’s login: no gate stands before it, for it reads nothing', async () => {
+  mkdirSync(directory.join('bin/login'));
+  program('login/bao', 'echo "$@"\n');
+  const env = { PATH: `${join(bin, 'login')}:${process.env['PATH']}` };
+  const done = await access(['--fetch', '--set', 'role=dev', '--need', 'key-cape-oidc-login'], env);
+  expect([done.code, done.stdout]).toEqual([0, 'login -method=oidc -path=netkingdom role=dev\n']);
+  expect(rig().warden.trail().at(-1)).toMatchObject({ event: 'access.start', outcome: 'ok' });
+});
+
 test('the credential broker’s token for one sign: with the child only, and the certificate is there', async () => {
   const { bao, warden } = rig();
   await bao.api('POST', 'sys/policies/acl/warden-sign', {

@@ -309,3 +309,34 @@ describe('a tick', () => {
     await slow.stop();
   });
 });
+
+test('warden activity --hub: messages are rows, to and from the worker, nothing of them steers a terminal or shows a secret', async () => {
+  fill();
+  hub.put({ id: 'm3', from_agent: 'agt-c', subject: '\u001b[2Jgone', body: 'x' });
+  hub.put({ id: 'm4', from_agent: 'agt-c', subject: `token hvs.${'A1b2'.repeat(10)}`, body: 'x' });
+  hub.put({ id: 'm5', from_agent: 'agt-c', to_agent: 'agt-d', subject: 'of others', body: 'x' });
+  await worker(['run', '--execute', '--full-auto']);
+  const activity = (...args: readonly string[]) =>
+    run(LAUNCHER, ['activity', '--hub', '--kind', 'hub', ...args], { env: environment() });
+  const { stdout, stderr, code } = await activity('--format', 'jsonl');
+  expect([code, stderr]).toEqual([0, expect.stringContaining(`hub ${hub.url} (unverified)`)]);
+  const rows = stdout
+    .trim()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line));
+  expect(rows).toHaveLength(hub.messages.length - 1);
+  expect(rows).toContainEqual(
+    expect.objectContaining({ kind: 'hub', actor: 'agt-a', message: 'to ops-warden: npm' }),
+  );
+  expect(rows).toContainEqual(
+    expect.objectContaining({ actor: 'ops-warden', message: expect.stringMatching(/^to agt-a: /) }),
+  );
+  expect(stdout).not.toContain('hvs.');
+  const table = await activity();
+  expect(table.stdout).toContain('agt-a');
+  expect(table.stdout).not.toContain('\u001b');
+  await hub.stop();
+  const down = await activity();
+  expect([down.code, down.stdout]).toEqual([69, '']);
+  expect(down.stderr).toMatch(/^warden: the hub at \S+ [^\n]+\n$/);
+});
