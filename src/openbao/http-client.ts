@@ -13,6 +13,7 @@ import { asWardenError, WardenError } from '../errors.ts';
 import { TooLarge } from '../http/answer.ts';
 import { Endpoint, IDLE_TRUSTED_MS } from '../http/connection.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
+import { deadline } from '../system/deadline.ts';
 import { baseHeaders, HEALTH_PATH } from './headers.ts';
 import { disconnected, timeout, tooLarge, unreachable } from './http-errors.ts';
 
@@ -140,12 +141,12 @@ export function createHttpClient(
       const began = performance.now();
       let connected = false;
       let wasKept = false;
-      let isOver = false;
-      let patience: NodeJS.Timeout | undefined;
       let cancel = () => {};
+      let endPatience = () => {};
       const end = () => {
-        isOver = true;
-        for (const timer of [connecting, whole, patience]) clearTimeout(timer);
+        endConnecting();
+        endWhole();
+        endPatience();
       };
       const fail = (error: WardenError) => {
         end();
@@ -161,15 +162,14 @@ export function createHttpClient(
           fail(error);
         }
       };
-      const connecting = setTimeout(
-        () => broke(new Error(`no connection within ${CONNECT_DEADLINE_MS} ms`)),
-        CONNECT_DEADLINE_MS,
+      const endConnecting = deadline(CONNECT_DEADLINE_MS, () =>
+        broke(new Error(`no connection within ${CONNECT_DEADLINE_MS} ms`)),
       );
-      const whole = setTimeout(() => fail(timeout(address, request.deadlineMs)), leftMs);
+      const endWhole = deadline(leftMs, () => fail(timeout(address, request.deadlineMs)));
       cancel = endpoint.exchange(text, {
         onConnected(idleMs) {
           connected = true;
-          clearTimeout(connecting);
+          endConnecting();
           if (idleMs === undefined) return;
           wasKept = true;
           if (idleMs < IDLE_TRUSTED_MS) return;
@@ -179,8 +179,7 @@ export function createHttpClient(
             for (const each of endpoints) each.dropOld();
             broke(new Error(`no answer on a connection that was idle for ${Math.round(idleMs / 1000)} s`));
           };
-          // In a burst the timer may be late, and the answer there: what has come is read first.
-          patience = setTimeout(() => setImmediate(() => isOver || giveUp()), ms);
+          endPatience = deadline(ms, giveUp);
         },
         onAnswer({ status, headers, body }) {
           end();

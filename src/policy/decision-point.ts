@@ -8,6 +8,7 @@ import type { PolicyConfig } from '../config/config.ts';
 import { errnoOf, WardenError } from '../errors.ts';
 import type { HttpAnswer } from '../http/answer.ts';
 import { Endpoint } from '../http/connection.ts';
+import { deadline } from '../system/deadline.ts';
 import { sanitizeLine } from '../system/sanitize.ts';
 import { ENGINES } from './engine.ts';
 import type { Answer, Question } from './question.ts';
@@ -53,16 +54,10 @@ export function decisionPoint(config: PolicyConfig): DecisionPoint {
   function post(body: string, deadlineMs: number): Promise<HttpAnswer> {
     const request = `POST ${endpoint.prefix}/${engine.path(asking)} HTTP/1.1\r\nHost: ${endpoint.host}\r\nConnection: keep-alive\r\nAccept: application/json\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
     return new Promise((resolve, reject) => {
-      // In a burst the timer may be late, and the answer there: what has come is read first.
-      const timer = setTimeout(() => setImmediate(() => over?.()), deadlineMs);
-      let over: (() => void) | undefined = () => {
+      const settle = deadline(deadlineMs, () => {
         cancel();
         reject(new Broken(`has not answered within ${GATE_DEADLINE_MS} ms`, false));
-      };
-      const settle = () => {
-        clearTimeout(timer);
-        over = undefined;
-      };
+      });
       const cancel = endpoint.exchange(request, {
         onConnected: () => undefined,
         onAnswer(answer) {

@@ -61,9 +61,10 @@ describe('ansible', () => {
         ANSIBLE_LOCAL_TEMP: directory.join('tmp'),
       },
     });
-    expect(result.stdout.match(/ \| CHANGED \| rc=0 >>\s+in$/gm)?.length, result.stdout.slice(-2_000)).toBe(
-      HOSTS,
-    );
+    const failed = result.stdout.match(/^\S+ \| (?!CHANGED).*(\n(?!\S+ \| ).*)*/gm) ?? [];
+    const why = failed.length === 0 ? '' : (await warden.cli(['why'])).stdout;
+    expect(failed, why.slice(0, 4_000)).toEqual([]);
+    expect(result.stdout.match(/ \| CHANGED \| rc=0 >>\s+in$/gm)?.length).toBe(HOSTS);
     expect(result.code).toBe(0);
     await seen.certifiedLogins(HOSTS);
     const minted = seen.records().filter(({ phase }) => phase === 'result');
