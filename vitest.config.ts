@@ -14,7 +14,7 @@ export default defineConfig({
     maxWorkers: 2,
     // What the tests' identity provider says to whoever would run it for real.
     onConsoleLog: (text) => !/oidc-provider (?:WARNING|NOTICE)/.test(text),
-    testTimeout: long ? 600_000 : 30_000,
+    testTimeout: long ? 600_000 : 60_000,
     hookTimeout: 60_000,
   },
 });
