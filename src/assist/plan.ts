@@ -4,11 +4,11 @@
  * recorded. The value is the owner's program's and the caller's: it never comes here. Left out: putting a fetched value into another
  * program's environment, for which warden would have to hold it.
  */
-import { accessSync, constants, statSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import { CALLERS_COMMAND, fillPlaceholders, placeholdersIn } from '../catalog/command.ts';
 import type { RouteYaml } from '../catalog/schema.ts';
 import { WardenError } from '../errors.ts';
+import { locateProgram } from '../system/find-program.ts';
 
 export type Way = 'exec' | 'fetch';
 
@@ -79,15 +79,6 @@ function checkWords(words: readonly string[]): void {
     });
 }
 
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
-
 /** The absolute path of an allowed program. Throws `program_not_allowed`, `program_missing`. */
 export function allowedProgram(name: string, allowed: readonly string[], path: string): string {
   if (!allowed.includes(name))
@@ -95,17 +86,12 @@ export function allowedProgram(name: string, allowed: readonly string[], path: s
       `${name} is none of the programs that may be run`,
       `allow it: assist.programs in warden.yaml`,
     );
-  if (name.includes('/')) {
-    if (!isAbsolute(name))
-      throw notAllowed(
-        `${name} is wherever the caller stands`,
-        'name it by an absolute path in a catalog layer of your own',
-      );
-    if (isProgram(name)) return name;
-  }
-  // A relative directory on PATH is wherever the caller stands.
-  const directories = name.includes('/') ? [] : path.split(':').filter(isAbsolute);
-  const found = directories.map((directory) => join(directory, name)).find(isProgram);
+  if (name.includes('/') && !isAbsolute(name))
+    throw notAllowed(
+      `${name} is wherever the caller stands`,
+      'name it by an absolute path in a catalog layer of your own',
+    );
+  const found = locateProgram(name, path);
   if (found !== undefined) return found;
   throw new WardenError('program_missing', `${name} is not there`, {
     hint: name.includes('/') ? 'install it, or correct the path' : 'install it, or put it on PATH',
