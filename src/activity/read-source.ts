@@ -60,6 +60,9 @@ class Reading {
   }
 }
 
+/** A program that prints a log may take as long as it prints. */
+const SILENCE_MS = 30_000;
+
 async function readFiles(
   path: string,
   source: Source,
@@ -91,16 +94,23 @@ function readProgram(
 ): Promise<void> {
   return new Promise((resolve) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const silence = setTimeout(() => {
+      reading.problem = `${program} has said nothing for ${SILENCE_MS / 1000} s`;
+      child.kill('SIGKILL');
+    }, SILENCE_MS);
     const reader = source.format.reader({ mtime: Date.now() });
     const cutter = new LineCutter(reading.visitor(reader), { needle: source.format.needle });
     child.once('error', (error) => {
+      clearTimeout(silence);
       reading.problem = `${program} can't be run: ${errnoOf(error)}`;
       resolve();
     });
     child.stdout.on('data', (chunk: Buffer) => {
+      silence.refresh();
       if (!cutter.push(chunk)) child.kill();
     });
     child.once('close', (code) => {
+      clearTimeout(silence);
       if (code !== 0 && code !== null) reading.problem ??= `${program} ended with ${code}`;
       reading.broken += cutter.overlong;
       resolve();
