@@ -117,7 +117,7 @@ async function turn(on: boolean, flags: CommonFlags): Promise<void> {
     ...caller(flags),
     message: on ? 'the gate was switched on; its cases are right' : 'the gate was switched off',
   });
-  print(`${file}: policy.enabled: ${on}`);
+  note(`${file}: policy.enabled: ${on}`);
   await reload(flags);
 }
 
@@ -229,8 +229,7 @@ function status(flags: Flags): void {
 function withCases(command: Command): Command {
   return command
     .option('--cases <file>', 'another table of cases than the shipped one (catalog/policy/cases.yaml)')
-    .option('--config <file>', 'the configuration: warden.yaml')
-    .option('--json', 'for a program');
+    .option('--config <file>', 'the configuration: warden.yaml');
 }
 
 export function policyCommand(command: Command): void {
@@ -243,10 +242,12 @@ export function policyCommand(command: Command): void {
     .action(action(async (flags: Flags) => status(flags)));
   withCases(command.command('check'))
     .description('put the table of cases to the gate; exit 1 where an answer is wrong')
+    .option('--json', 'for a program')
     .addHelpText('after', '\nExample:\n  $ warden policy check')
     .action(action(check));
   withCases(command.command('enable'))
     .description('switch the gate on, if it allows what it must and denies what it must')
+    .option('--json', 'for a program')
     .addHelpText('after', '\nExample:\n  $ warden policy enable')
     .action(action(enable));
   command

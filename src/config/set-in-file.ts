@@ -1,6 +1,6 @@
 /**
  * Sets one switch of a block in warden.yaml and leaves every other byte as it is: the package's own printing would set each line anew.
- * The file is replaced whole, and only when what it would say loads.
+ * The file is replaced whole.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { isMap, isScalar, parseDocument } from 'yaml';

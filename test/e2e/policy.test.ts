@@ -125,7 +125,12 @@ describe('OPA with the shipped policy', () => {
     expect([check.code, check.stdout]).toEqual([0, expect.stringContaining('6 cases, 0 wrong')]);
     expect(check.stdout).toContain('ok   web: a principal too many: deny (disallowed_principal)');
     const enable = await warden.cli(['policy', 'enable']);
-    expect([enable.code, enable.stderr]).toEqual([0, 'the running agent has read it\n']);
+    expect([enable.code, enable.stderr]).toEqual([
+      0,
+      `${warden.configFile}: policy.enabled: true\nthe running agent has read it\n`,
+    ]);
+    const again = await warden.cli(['policy', 'enable', '--json']);
+    expect(JSON.parse(again.stdout)).toMatchObject({ good: true });
     expect(await login(warden)).toMatchObject(IN);
     expect(warden.trail().findLast(({ event }) => event === 'cert.issued')?.policy).toMatchObject({
       allow: true,
@@ -142,6 +147,7 @@ describe('OPA with the shipped policy', () => {
         .filter(({ event }) => event === 'policy.changed')
         .map(({ message }) => message),
     ).toEqual([
+      'the gate was switched on; its cases are right',
       'the gate was switched on; its cases are right',
       'the gate was put to its cases: 6 of 6 right',
       'the gate was switched off',
