@@ -108,8 +108,18 @@ export async function recordStart(input: StartInput): Promise<void> {
 /** Whether the caller has what a command of OpenBao's needs of them (G1): warden adds nothing. Throws `no_token`. */
 export function checkOwnToken(method: string | undefined, env: NodeJS.ProcessEnv, home: string): void {
   if (method !== 'openbao-token') return;
-  const named = ['BAO_TOKEN', 'VAULT_TOKEN'].some((name) => (env[name] ?? '') !== '');
-  if (named || existsSync(join(home, '.vault-token'))) return;
+  const named = [
+    'BAO_TOKEN',
+    'VAULT_TOKEN',
+    'BAO_TOKEN_PATH',
+    'VAULT_TOKEN_PATH',
+    'BAO_CONFIG_PATH',
+    'VAULT_CONFIG_PATH',
+  ];
+  // A configuration of OpenBao's own command line may name a token helper.
+  const files = ['.vault-token', '.bao', '.vault'];
+  if (named.some((name) => (env[name] ?? '') !== '') || files.some((name) => existsSync(join(home, name))))
+    return;
   throw new WardenError(
     'no_token',
     'you have no token of OpenBao: BAO_TOKEN and VAULT_TOKEN are empty, ~/.vault-token is not there',

@@ -353,6 +353,10 @@ test('OpenBao’s own secrets, as the caller: with a token of theirs, not withou
   const none = await access(args, env);
   expect([none.code, none.stdout]).toEqual([125, '']);
   expect(none.stderr).toContain('you have no token of OpenBao: BAO_TOKEN and VAULT_TOKEN are empty');
+  // With a token helper of theirs it is the owner's program that finds out.
+  const helper = directory.write('bao-config', `token_helper = "${join(bin, 'teller')}"\n`);
+  const helped = await access(args, { ...env, BAO_CONFIG_PATH: helper });
+  expect(helped.stderr).not.toContain('you have no token');
   const mine = await access(args, { ...env, BAO_TOKEN: bao.rootToken });
   expect([mine.code, mine.stdout]).toEqual([0, CANARY]);
 });
