@@ -3,9 +3,11 @@
  * than was asked, or an error that says who refused. Fails closed unless the configuration says otherwise; a break-glass that somebody
  * has declared lets everything through until its end, and stands in every record.
  */
+import { hash } from 'node:crypto';
 import type { PolicyConfig } from '../config/config.ts';
 import { asWardenError, WardenError } from '../errors.ts';
 import type { Clock } from '../system/clock.ts';
+import { holdsRandom, holdsToken } from '../system/secret-shapes.ts';
 import type { RecordInput } from '../trail/record.ts';
 import { readBreakGlass } from './break-glass.ts';
 import { type DecisionPoint, decisionPoint } from './decision-point.ts';
@@ -41,6 +43,11 @@ export interface GateOptions {
   readonly stateDir: string;
 }
 
+/** A decision's id as the trail takes it: one that looks like a secret stands there by its hash. */
+function recordable(id: string | undefined): string | undefined {
+  return id !== undefined && (holdsToken(id) || holdsRandom(id)) ? `sha256:${hash('sha256', id)}` : id;
+}
+
 function denied(reason: string | undefined, id: string | undefined): WardenError {
   const named = id === undefined ? '' : ` (decision ${id})`;
   return new WardenError('policy_denied', `the gate denies it: ${reason ?? 'no reason given'}${named}`, {
@@ -71,7 +78,8 @@ export function createGate(config: PolicyConfig, { clock, stateDir }: GateOption
         if (!failClosed) return { record, narrowing: {} };
         throw new GateRefusal(error, record);
       }
-      const { allow, id, reason } = given;
+      const { allow, reason } = given;
+      const id = recordable(given.id);
       const record = {
         engine,
         allow,

@@ -371,6 +371,15 @@ describe('flex-auth, as the notes have it', () => {
     expect(warden.trail().some(({ event }) => event === 'cert.intent')).toBe(false);
   });
 
+  test('an id as random as a secret is no reason to refuse: the trail has its hash', async () => {
+    const id = 'k3J9sLq2Xv8ZpT4wRb7YnC1mHd6FgA5e';
+    const point = await pointAt((_, response) => answerWith(response, envelope({ id })));
+    const warden = await gated({ url: point.url });
+    expect(await login(warden)).toMatchObject(IN);
+    const { policy } = warden.trail().find(({ event }) => event === 'cert.issued') ?? {};
+    expect(policy?.decision_id).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
   test('narrows time and principals, never widens', async () => {
     const obligations = [
       { type: 'limit_ttl', parameters: { seconds: 40 } },
